@@ -1,0 +1,43 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12) and "Python 3.12 or newer is needed, found " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(VENV)/.installed ## Make .venv from the lock file
+
+run: setup ## Run the main scenario, 50 seeds, with figures
+	$(BIN)/abm run sanaenomics --seeds 50
+
+test: setup ## The test suite
+	$(BIN)/python -m pytest -m "not slow"
+
+test-full: setup ## The test suite with the longer checks
+	$(BIN)/python -m pytest
+
+lint: setup ## Lint, types and import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## The benchmark table
+	$(BIN)/abm bench
+
+lock: ## Write requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --extra dev --generate-hashes --no-header --no-emit-index-url --python-version 3.12 pyproject.toml -o requirements.lock
+
+clean: ## Remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help setup run test test-full lint bench lock clean

@@ -1,0 +1,223 @@
+"""What public facts are worth in the eyes of those who price assets: policy, the fiscal promise, shares, the yen.
+
+Real money, dealers and arbitrageurs share the ideas and differ in how strongly and how fast they act on them.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import mesa
+import numpy as np
+
+from abm.agents.base import Params, Sector, par
+from abm.world.economy import Public, expected_log_price
+from abm.world.instruments import (
+    BONDS,
+    DURATION_YR,
+    EQUITIES,
+    IDS,
+    JGBS,
+    JPY,
+    N_MARKETS,
+    QUOTE_CCY,
+    SUPER_LONG,
+    TENOR_YR,
+    USDJPY,
+)
+from abm.world.streams import Streams
+from abm.world.view import View
+
+TEN_YEAR: Final = {int(QUOTE_CCY[i]): int(i) for i in BONDS[::-1] if TENOR_YR[i] == 10}
+DISCOUNT_BOND: Final = np.array([TEN_YEAR[int(c)] for c in QUOTE_CCY[EQUITIES]])  # ten-year bond of each share index
+AUCTION_MEMORY: Final = 0.5 ** (1.0 / 5.0)  # share of `Public.weak_auction_sd` kept overnight
+
+
+def _premium_profile() -> np.ndarray:
+    """Fiscal premium by maturity as a multiple of the 30-year's: 0.2, 1.5, 3, 4, 4.5 bp at 2, 10, 20, 30, 40 years."""
+    out = np.zeros(N_MARKETS)
+    out[JGBS] = np.interp(TENOR_YR[JGBS], [0, 2, 10, 20, 30, 40], [0, 0.05, 0.375, 0.75, 1.0, 1.125])
+    return out
+
+
+PREMIUM_PROFILE: Final = _premium_profile()
+
+
+class BeliefParams(Params):
+    """Opinions about value, common to those who price assets."""
+
+    fiscal_premium_30y_bp: float = par(
+        4.0, "bp of 30-year yield per % of GDP", "[L]", "premium asked by a fully concerned holder", 0, 40
+    )
+    concern_mean: float = par(0.3, "fraction", "[L]", "members' average concern in quiet times", 0.01, 0.95)
+    concern_speed_low: float = par(0.05, "per day", "[L]", "slowest member's pace of acting on concern", 0, 1)
+    concern_speed_high: float = par(0.6, "per day", "[L]", "fastest member's pace of acting on concern", 0, 1)
+    alarm_of_deficit: float = par(0.1, "per % of GDP", "RULES.md, [L]", "rise of concern, unfunded deficit", 0, 2)
+    alarm_of_auction: float = par(0.05, "per sd", "RULES.md, [L]", "rise of concern, weak auction", 0, 2)
+    alarm_of_sell_off: float = par(
+        0.1, "per sd of 5-day yield rise beyond one", "RULES.md, [L]", "rise of concern, super-longs falling", 0, 2
+    )
+    relief_of_issuance_cut: float = par(
+        0.5, "per % of GDP and year", "RULES.md, [L]", "fall of concern when super-long issuance is cut", 0, 5
+    )
+    relief_of_purchases: float = par(
+        0.3, "per % of GDP", "RULES.md, [L]", "fall of concern when the central bank buys exceptionally", 0, 5
+    )
+    alarm_half_life_days: float = par(
+        5.0, "trading days", "January 2026: half-life of days", "median half-life of alarm", 0.5, 250
+    )
+    real_duration_nikkei_yr: float = par(10.0, "years", "RULES.md", "real-rate duration of the Nikkei", 0, 50)
+    real_duration_spx_yr: float = par(14.0, "years", "RULES.md", "real-rate duration of the S&P 500", 0, 50)
+    real_duration_nasdaq_yr: float = par(20.0, "years", "RULES.md", "real-rate duration of the Nasdaq", 0, 50)
+    risk_premium_pct: float = par(
+        2.0, "% of share value per doubling of volatility", "RULES.md, [L]", "price of own-market volatility", 0, 20
+    )
+    aversion_pct: float = par(2.0, "% of share value per sd", "[L]", "price of general risk aversion", 0, 20)
+    exporter_gain: float = par(0.3, "% per % of yen weakness", "RULES.md", "earnings of Nikkei exporters", 0, 2)
+    ppp_horizon_yr: float = par(
+        3.0, "years", "[L]", "years of extra expected inflation that the yen's fair value loses at once", 0, 20
+    )
+
+
+@dataclass(frozen=True)
+class FiscalState:
+    """What is publicly known about the government's promise on a day.
+
+    deficit_pct: announced unfunded deficit, % of GDP. auction_sd: memory of weak auctions. issuance_pct: super-long
+    issuance a year, % of GDP. purchases_pct: exceptional purchases so far, % of GDP.
+    """
+
+    deficit_pct: float
+    auction_sd: float
+    issuance_pct: float
+    purchases_pct: float
+
+    @classmethod
+    def of(cls, public: Public) -> "FiscalState":
+        """The fiscal part of the public state."""
+        per_gdp = 100.0 / public.gdp_jpy_tn
+        issuance = 12.0 * float(public.issuance_jpy_tn_per_month[SUPER_LONG].sum())
+        purchases = public.exceptional_purchases_jpy_tn
+        return cls(public.unfunded_pct_gdp, public.weak_auction_sd, issuance * per_gdp, purchases * per_gdp)
+
+
+def alarming_news(now: FiscalState, before: FiscalState, sell_off_sd: float) -> np.ndarray:
+    """What is new since yesterday, positive is alarming, (5,): deficit, weak auctions, sell-off, issuance, purchases.
+
+    sell_off_sd: standardised fall of super-long prices over five days; what exceeds one counts, a fifth each day.
+    """
+    auctions = now.auction_sd - AUCTION_MEMORY * before.auction_sd
+    sell_off = max(sell_off_sd - 1.0, 0.0) / 5.0
+    cuts = now.issuance_pct - before.issuance_pct
+    return np.array(
+        [now.deficit_pct - before.deficit_pct, auctions, sell_off, cuts, before.purchases_pct - now.purchases_pct]
+    )
+
+
+def sell_off_sd(view: View) -> float:
+    """Fall of super-long prices over five days in standard deviations, average over maturities."""
+    return float(np.mean(-view.change(5)[SUPER_LONG] / view.vol[SUPER_LONG])) / np.sqrt(5.0)
+
+
+def next_alarm(alarm: np.ndarray, keep: np.ndarray, weights: np.ndarray, news: np.ndarray) -> np.ndarray:
+    """Alarm fades and takes in the news, (members,): keep x alarm + weights @ news, within -1 to 1.
+
+    keep: (members,) share kept overnight. weights: (members, 5) sensitivities to `alarming_news`.
+    """
+    return np.clip(keep * alarm + weights @ news, -1.0, 1.0)
+
+
+def share_value(
+    yield_change: np.ndarray, inflation_change: np.ndarray, yen_weakness: np.ndarray, p: BeliefParams
+) -> np.ndarray:
+    """Log fair value of share indices through discount rate and exports, (equities,).
+
+    -real duration x (ten-year yield - expected inflation) + exporter gain x yen weakness; changes since day 0,
+    fractions (0.01 is one percentage point or one per cent).
+    """
+    durations = {"NIKKEI": p.real_duration_nikkei_yr, "NASDAQ": p.real_duration_nasdaq_yr}
+    years = np.array([durations.get(IDS[i], p.real_duration_spx_yr) for i in EQUITIES])
+    return -years * (yield_change - inflation_change) + p.exporter_gain * yen_weakness
+
+
+class Believer(Sector):
+    """A sector that forms opinions on value from public facts.
+
+    base_concern: (members,) concern in quiet times, 0 to 1. alarm: (members,) passing part of concern. alarm_keep:
+    (members,) share of alarm kept overnight. alarm_weights: (members, 5). concern_speed: (members,) per day.
+    priced_deficit: (members,) concern x unfunded deficit acted on so far, % of GDP. newly_priced: today's part.
+    """
+
+    Params = BeliefParams
+    params: BeliefParams
+
+    def __init__(self, model: mesa.Model, params: Any, streams: Streams) -> None:
+        super().__init__(model, params, streams)
+        p, rng = self.params, streams.on(self.id, "beliefs")
+        self.base_concern = rng.beta(2.0, 2.0 * (1.0 - p.concern_mean) / p.concern_mean, self.n)
+        self.concern_speed = rng.uniform(p.concern_speed_low, p.concern_speed_high, self.n)
+        half_life = p.alarm_half_life_days * np.exp(0.5 * rng.standard_normal(self.n))
+        self.alarm_keep = 0.5 ** (1.0 / half_life)
+        alarms = [p.alarm_of_deficit, p.alarm_of_auction, p.alarm_of_sell_off]
+        sensitivity = np.array([*alarms, p.relief_of_issuance_cut, p.relief_of_purchases])
+        self.alarm_weights = sensitivity * np.exp(0.5 * rng.standard_normal((self.n, 5)) - 0.125)
+        self.alarm = np.zeros(self.n)
+        self.priced_deficit = np.zeros(self.n)
+        self.newly_priced = np.zeros(self.n)
+        self.premium_log = -DURATION_YR * PREMIUM_PROFILE * p.fiscal_premium_30y_bp / 1e4  # per % of GDP priced
+        self.news_sum = np.zeros(N_MARKETS)
+        self.policy_part = np.zeros(N_MARKETS)
+
+    def start(self, view: View) -> None:
+        """Everything is measured from day 0."""
+        self.day_heard = view.day
+        self.seen = FiscalState.of(view.public)
+        self.opening_inflation_pct = view.public.inflation_expected_pct
+        self.opening_aversion_sd = view.public.risk_aversion_sd
+        self.opening_policy = expected_log_price(view.public)
+        self.opening_vol_ratio = view.vol / view.calm_vol
+
+    def hear(self, view: View) -> bool:
+        """Take in today's public news once; False if that was done."""
+        if view.day <= self.day_heard:
+            return False
+        self.day_heard = view.day
+        self.news_sum = self.news_sum + view.news
+        self.policy_part = expected_log_price(view.public) - self.opening_policy
+        if view.on("fiscal_concern"):
+            news = alarming_news(FiscalState.of(view.public), self.seen, sell_off_sd(view))
+            self.alarm = next_alarm(self.alarm, self.alarm_keep, self.alarm_weights, news)
+            self.newly_priced = self.concern_speed * (self.concern * view.public.unfunded_pct_gdp - self.priced_deficit)
+            self.priced_deficit = self.priced_deficit + self.newly_priced
+        self.seen = FiscalState.of(view.public)
+        return True
+
+    @property
+    def concern(self) -> np.ndarray:
+        """Concern about the government's promise, (members,), 0 to 1."""
+        return np.clip(self.base_concern + self.alarm, 0.0, 1.0)
+
+    def change_without_daily_news(self, view: View) -> np.ndarray:
+        """Log price change since day 0 that came from trades and policy expectations, (markets,).
+
+        The daily news moves bonds, shares and currencies together by a covariance that already contains how shares
+        take to yields and to the yen; counting it again as a discount rate would count it twice.
+        """
+        return view.log_price - view.opening - self.news_sum + self.policy_part
+
+    def revaluation(self, view: View) -> np.ndarray:
+        """Change of log fair value since day 0 beyond public news, fiscal premium left out, (markets,).
+
+        Shares: discount rate, exports, volatility and risk aversion. Yen: extra inflation expected over some years.
+        """
+        p, public = self.params, view.public
+        moved = self.change_without_daily_news(view)
+        inflation = (public.inflation_expected_pct - self.opening_inflation_pct) / 100.0
+        yen = QUOTE_CCY[EQUITIES] == JPY
+        out = np.zeros(N_MARKETS)
+        yield_change = -moved[DISCOUNT_BOND] / DURATION_YR[DISCOUNT_BOND]
+        out[EQUITIES] = share_value(yield_change, yen * inflation, yen * moved[USDJPY], p)
+        turbulence = view.vol[EQUITIES] / view.calm_vol[EQUITIES] - self.opening_vol_ratio[EQUITIES]
+        aversion = public.risk_aversion_sd - self.opening_aversion_sd
+        out[EQUITIES] -= (p.risk_premium_pct * turbulence + p.aversion_pct * aversion) / 100.0
+        out[USDJPY] = p.ppp_horizon_yr * inflation
+        return out

@@ -1,0 +1,506 @@
+"""Carry traders: funds that borrow yen to own what pays more, and retail traders who lean against moves of USDJPY."""
+
+from typing import Any, ClassVar, Final
+
+import mesa
+import numpy as np
+from pydantic import model_validator
+
+from abm.agents.base import Opening, Params, Sector, par
+from abm.agents.kernels import contrarian_trades
+from abm.world.economy import Public, path_average_pct
+from abm.world.instruments import AUD, COST_BP, INDEX, JPY, N_MARKETS, QUOTE_CCY, USD, USDJPY, fx_legs, indices
+from abm.world.margin import BROKER, RETAIL_FX_RATE, initial_rates
+from abm.world.orders import REASON, no_orders, post
+from abm.world.streams import Streams
+from abm.world.view import DAYS_PER_YEAR, View
+
+ASSETS: Final = indices("UST2", "NASDAQ", "EMBOND", "AUDUSD", "BTC")  # AUDUSD stands for Australian dollars on deposit
+UST2, NASDAQ, EMBOND, AUD_CASH, BITCOIN = range(5)
+USDMXN: Final = INDEX["USDMXN"]
+LIQUID_FIRST: Final = np.argsort(COST_BP[ASSETS], kind="stable")
+LOOKBACKS: Final = np.arange(20, 61)  # days of the retail traders' moving averages
+DAYS_OF_TREND: Final = 20
+DUST_USD_BN: Final = 1e-12  # a tenth of a cent: what rounding leaves of a closed position is not traded
+
+
+class CarryParams(Params):
+    """Parameters of carry funds and retail traders."""
+
+    members: int = par(5000, "institutions", "MODEL.md section 8", "funds and retail accounts", 1, 200_000)
+    fund_share: float = par(0.1, "share", "MODEL.md section 8: 500 of 5,000", "share of members that are funds", 0, 1)
+    gross_usd_bn: float = par(
+        150, "USD bn", "BALANCE_SHEETS.md; July 2024: 250", "assets of the funds on day 0", 0, 5000
+    )
+    leverage_median: float = par(
+        5, "x equity", "CALIBRATION.md section 3 (5-10) [L]", "median leverage on day 0", 1.5, 20
+    )
+    leverage_sigma: float = par(0.3, "log", "[L]", "dispersion of leverage among funds", 0, 1.5)
+    leverage_most: float = par(
+        8, "x equity", "CALIBRATION.md section 3 (5-10) [L]", "highest leverage on day 0", 1.5, 30
+    )
+    size_sigma: float = par(1.0, "log", "[L]", "dispersion of sizes", 0, 2.5)
+    weight_ust2: float = par(0.30, "share", "[L]", "of gross in two-year Treasuries", 0, 1)
+    weight_nasdaq: float = par(0.20, "share", "[L]", "of gross in the Nasdaq", 0, 1)
+    weight_embond: float = par(0.20, "share", "[L]", "of gross in emerging-market bonds", 0, 1)
+    weight_aud: float = par(0.25, "share", "[L]", "of gross in Australian dollars", 0, 1)
+    weight_btc: float = par(0.05, "share", "[L]", "of gross in bitcoin", 0, 1)
+    weight_sigma: float = par(0.5, "log", "[L]", "dispersion of weights among funds", 0, 2)
+    equity_premium_pct: float = par(4.0, "% a year", "[mem]", "expected return of equities above cash", 0, 15)
+    btc_premium_pct: float = par(8.0, "% a year", "[L]", "expected return of bitcoin above cash", 0, 40)
+    loan_spread_pct: float = par(0.5, "% a year", "RULES.md, banks", "prime brokers' charge over the policy rate", 0, 5)
+    slack_sigma: float = par(0.3, "log", "[L]", "room between the limit that binds on day 0 and the other two", 0, 2)
+    trend_cut: float = par(0.5, "share", "[L]", "most of its leverage that a fund gives up to a trend", 0, 1)
+    trend_turn: float = par(2.0, "sd", "[L]", "20-day loss of the basket at which half of that is gone", 0, 5)
+    trend_width: float = par(0.6, "sd", "[L]", "width of that reaction", 0.05, 5)
+    vix_response: float = par(
+        0.1,
+        "log per sd",
+        "Brunnermeier, Nagel and Pedersen (2008) [L]",
+        "leverage given up as risk aversion rises",
+        0,
+        1,
+    )
+    crowding: float = par(
+        0.25, "share of July 2024", "CALIBRATION.md section 1d (CFTC 45k of 184k)", "how crowded yen shorts are", 0, 3
+    )
+    intervention_response: float = par(
+        1.0,
+        "log",
+        "RULES.md; fitted to the check of 23 Jan 2026 [L]",
+        "yen debt repaid as an operation is feared",
+        0,
+        5,
+    )
+    hike_weight: float = par(0.3, "share", "[L]", "weight of a feared rate rise against a feared operation", 0, 5)
+    response_sigma: float = par(0.4, "log", "[L]", "dispersion of that response among funds", 0, 2)
+    urgency: float = par(5.0, "per unit of risk", "[L]", "speed added as an operation is feared", 0, 50)
+    horizon_low_days: float = par(3, "days", "RULES.md (3-20)", "fastest adjustment", 1, 60)
+    horizon_high_days: float = par(20, "days", "RULES.md (3-20)", "slowest adjustment", 1, 250)
+    band_low: float = par(0.10, "share of position", "[L]", "narrowest no-trade band", 0, 1)
+    band_high: float = par(0.30, "share of position", "[L]", "widest no-trade band", 0, 1)
+    yen_band: float = par(0.05, "share of debt", "[L]", "no-trade band of the yen share of the debt", 0, 1)
+    depth_share: float = par(
+        0.5, "of a usual day's move", "MODEL.md section 5", "most a discretionary flow moves", 0, 5
+    )
+    stop_low: float = par(0.03, "share of position", "CALIBRATION.md section 3", "tightest stop", 0.005, 1)
+    stop_high: float = par(0.08, "share of position", "CALIBRATION.md section 3 (3-5 %) [L]", "widest stop", 0.005, 1)
+    stop_cut: float = par(0.4, "share of position", "[L]", "closed when the stop is hit", 0, 1)
+    peak_half_life_days: float = par(
+        10, "days", "[L]", "memory of the best equity that losses are counted from", 1, 500
+    )
+    return_half_life_days: float = par(30, "days", "[L]", "return of confidence after a stop", 1, 1000)
+    retail_long_usd_bn: float = par(30, "USD bn", "CALIBRATION.md section 1d (FFAJ)", "retail dollars bought", 0, 1000)
+    retail_short_usd_bn: float = par(30, "USD bn", "CALIBRATION.md section 1d (FFAJ)", "retail dollars sold", 0, 1000)
+    retail_leverage_median: float = par(4, "x equity", "[mem]", "median leverage of retail accounts", 1, 25)
+    retail_leverage_sigma: float = par(0.5, "log", "[L]", "dispersion of that leverage", 0, 1.5)
+    retail_response_usd_bn_per_pct: float = par(
+        2.0,
+        "USD bn per % of USDJPY",
+        "FFAJ monthly positions [L]",
+        "retail purchases as the dollar falls short of its average",
+        0,
+        50,
+    )
+    retail_band_low_pct: float = par(1.0, "% of price", "[L]", "narrowest no-trade band", 0, 20)
+    retail_band_high_pct: float = par(3.0, "% of price", "[L]", "widest no-trade band", 0, 20)
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> "CarryParams":
+        total = self.weight_ust2 + self.weight_nasdaq + self.weight_embond + self.weight_aud + self.weight_btc
+        if total <= 0.0:
+            raise ValueError(
+                "all five weights of the carry funds are 0; set at least one of weight_ust2 ... weight_btc"
+            )
+        return self
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Shares of gross in the order of ASSETS, adding up to one."""
+        weight = np.array([self.weight_ust2, self.weight_nasdaq, self.weight_embond, self.weight_aud, self.weight_btc])
+        return np.asarray(weight / weight.sum())
+
+
+def _exposures(funding: int) -> np.ndarray:
+    """(assets, markets): log-price changes that a position of one, paid for in the funding currency, earns."""
+    out = np.zeros((ASSETS.size, N_MARKETS))
+    for k, market in enumerate(ASSETS):
+        out[k, market] = 1.0
+        for pair, sign in fx_legs(funding, int(QUOTE_CCY[market])):
+            out[k, pair] += sign
+    return out
+
+
+EXPOSURES: Final = {currency: _exposures(currency) for currency in (JPY, USD)}
+
+
+# -- rules ---------------------------------------------------------------------------------------------------------
+
+
+def carry_pct(view: View, params: CarryParams, funding: int) -> np.ndarray:
+    """Expected return of every asset less the cost of its funding, % a year, (assets,), at unchanged prices.
+
+    Bonds earn their yield; Australian dollars, equities and bitcoin the expected one-year policy rate, the last two
+    a premium on top. Funding costs the expected one-year policy rate plus the broker's spread.
+    """
+    rate = path_average_pct(view.public, 1.0)[:, 0]
+    earned = np.array([
+        view.level[ASSETS[UST2]],
+        rate[USD] + params.equity_premium_pct,
+        view.level[ASSETS[EMBOND]],
+        rate[AUD],
+        rate[USD] + params.btc_premium_pct,
+    ])  # fmt: skip
+    return np.asarray(earned - rate[funding] - params.loan_spread_pct)
+
+
+def basket_volatility(weights: np.ndarray, view: View, funding: int) -> np.ndarray:
+    """Annual volatility of every basket in its funding currency, sqrt(250 w' T S T' w), (members,).
+
+    S: running correlations with the volatilities sigma20 (20-day half-life) that brokers and funds quote.
+    """
+    exposure = EXPOSURES[funding] * (view.vol / np.sqrt(np.diag(view.covariance)))
+    daily = exposure @ view.covariance @ exposure.T
+    return np.asarray(np.sqrt(DAYS_PER_YEAR * ((weights @ daily) * weights).sum(axis=1)))
+
+
+def trend_factor(loss_sd: np.ndarray, turn: float, width: float, cut: float) -> np.ndarray:
+    """Share of leverage kept after a 20-day loss of so many standard deviations: from one at none to 1 - cut."""
+    logistic = (1.0 + np.exp(-turn / width)) / (1.0 + np.exp((loss_sd - turn) / width))
+    return np.asarray(1.0 - cut + cut * logistic)
+
+
+def yen_share(public: Public, calm: Public, response: np.ndarray, hike_weight: float, crowd: np.ndarray) -> np.ndarray:
+    """Share of the debt kept in yen, exp(-response (0.5 + crowd) fear), (members,).
+
+    fear: rise since day 0 of perceived intervention risk plus ``hike_weight`` times that of perceived hike risk.
+
+    crowd: yen shorts against July 2024, times the fund's own leverage against its usual one; the more crowded, the
+    fewer wish to be the last to leave (Brunnermeier, Nagel and Pedersen 2008). Fear of the authorities is fear for
+    one currency: the debt is moved into dollars, the assets stay.
+    """
+    fear = max(public.intervention_risk - calm.intervention_risk, 0.0)
+    fear += hike_weight * max(public.hike_risk - calm.hike_risk, 0.0)
+    return np.asarray(np.exp(-response * (0.5 + crowd) * fear))
+
+
+def sell_most_liquid_first(held: np.ndarray, freed: np.ndarray, need: np.ndarray) -> np.ndarray:
+    """Sales (members, assets), USD bn >= 0, in the order of trading costs until margin worth ``need`` is freed.
+
+    held: (members, assets) USD bn. freed: (members, assets) margin freed per USD sold.
+    """
+    sold = np.zeros_like(held)
+    left = need.copy()
+    for k in LIQUID_FIRST:
+        sold[:, k] = np.minimum(np.maximum(held[:, k], 0.0), left / freed[:, k])
+        left = np.maximum(left - sold[:, k] * freed[:, k], 0.0)
+    return sold
+
+
+# -- the sector ----------------------------------------------------------------------------------------------------
+
+
+class CarryTraders(Sector):
+    """Funds and retail accounts in one sector, told apart by `is_fund`.
+
+    Columns: is_fund; gross_open, weights (assets,), leverage_open, leverage_limit: the fund on day 0 and its own
+    limit; appetite_slack, var_slack: room under the other two limits; response, horizon_days, band, stop: reactions
+    of the fund; peak_usd_bn, confidence: best equity remembered and share of leverage dared since the last stop;
+    scale, risk_open, carry_open, hurdle_pct: set on day 0; stopped: hit its stop today. core_usd_bn, response_usd_bn,
+    lookback_days, retail_leverage, retail_band_usd_bn: the retail account.
+    """
+
+    id = "carry_traders"
+    Params: ClassVar[type[Params]] = CarryParams
+    rules = ("carry_positions", "retail_fx", "yen_carry_funding")
+    home = USD
+    lender = "banks"
+
+    def __init__(self, model: mesa.Model, params: Any, streams: Streams) -> None:
+        super().__init__(model, params, streams)
+        self.margin = BROKER
+        self.loan_spread_pct = params.loan_spread_pct
+        self.is_fund = self.ids < max(1, round(params.fund_share * self.n))
+        self._draw_funds(params, streams)
+        self._draw_retail(params, streams)
+
+    def _draw_funds(self, p: CarryParams, streams: Streams) -> None:
+        def z(purpose: str, *columns: int) -> np.ndarray:
+            return streams.on(self.id, purpose).standard_normal((self.n, *columns))
+
+        size = np.where(self.is_fund, np.exp(p.size_sigma * z("size")), 0.0)
+        tilt = p.weights * np.exp(p.weight_sigma * z("weights", ASSETS.size))
+        held = size[:, None] * tilt / tilt.sum(axis=1, keepdims=True)
+        held *= p.gross_usd_bn * p.weights / np.maximum(held.sum(axis=0), 1e-300)
+        self.gross_open = held.sum(axis=1)
+        self.weights = held / np.maximum(self.gross_open, 1e-300)[:, None]
+        leverage = p.leverage_median * np.exp(p.leverage_sigma * z("leverage"))
+        self.leverage_open = np.clip(leverage, 1.5, max(p.leverage_most, p.leverage_median))
+        slack = np.exp(p.slack_sigma * np.abs(z("slack", 3)))
+        slack /= slack.min(axis=1, keepdims=True)
+        self.leverage_limit = self.leverage_open * slack[:, 0]
+        self.appetite_slack, self.var_slack = slack[:, 1], slack[:, 2]
+        self.response = p.intervention_response * np.exp(p.response_sigma * z("response"))
+        u = streams.on(self.id, "reactions").random((self.n, 3))
+        self.horizon_days = p.horizon_low_days * (p.horizon_high_days / p.horizon_low_days) ** u[:, 0]
+        self.band = p.band_low + (p.band_high - p.band_low) * u[:, 1]
+        self.stop = (p.stop_low + (p.stop_high - p.stop_low) * u[:, 2]) * self.leverage_open
+        self.confidence = np.ones(self.n)
+        self.stopped = np.zeros(self.n, dtype=bool)
+
+    def _draw_retail(self, p: CarryParams, streams: Streams) -> None:
+        u = streams.on(self.id, "retail").random((self.n, 3))
+        z = streams.on(self.id, "retail_size").standard_normal((self.n, 2))
+        size = np.where(self.is_fund, 0.0, np.exp(p.size_sigma * z[:, 0]))
+        size /= max(size.sum(), 1e-300)
+        longs, shorts = np.where(u[:, 0] < 0.5, size, 0.0), np.where(u[:, 0] < 0.5, 0.0, size)
+        self.core_usd_bn = p.retail_long_usd_bn * longs / max(longs.sum(), 1e-300)
+        self.core_usd_bn -= p.retail_short_usd_bn * shorts / max(shorts.sum(), 1e-300)
+        leverage = p.retail_leverage_median * np.exp(p.retail_leverage_sigma * z[:, 1])
+        self.retail_leverage = np.clip(leverage, 1.0, 0.8 / RETAIL_FX_RATE)
+        self.response_usd_bn = 100.0 * p.retail_response_usd_bn_per_pct * size
+        self.lookback_days = LOOKBACKS[0] + (u[:, 1] * LOOKBACKS.size).astype(np.int64)
+        band_pct = p.retail_band_low_pct + (p.retail_band_high_pct - p.retail_band_low_pct) * u[:, 2]
+        self.retail_band_usd_bn = self.response_usd_bn * band_pct / 100.0
+
+    # -- day 0 -------------------------------------------------------------------------------------------------------
+
+    def opening(self, holdings_usd_bn: np.ndarray, view: View) -> Opening:
+        """Funds own their baskets against yen (or dollar) loans of gross less equity; retail is long and short USDJPY.
+
+        The state's holdings are not used: totals follow from gross_usd_bn and the weights.
+        """
+        book = Opening.empty(self.n)
+        held = self.gross_open[:, None] * self.weights
+        book.units_usd_bn[:, ASSETS] = held
+        book.units_usd_bn[:, ASSETS[AUD_CASH]] = 0.0
+        book.cash_usd_bn[:, AUD] = held[:, AUD_CASH]
+        book.loans_usd_bn[:, self._funding(view)] = self.gross_open * (1.0 - 1.0 / self.leverage_open)
+        book.contracts_usd_bn[:, USDJPY] = self.core_usd_bn
+        book.cash_usd_bn[:, JPY] += np.abs(self.core_usd_bn) / self.retail_leverage
+        return book
+
+    def start(self, view: View) -> None:
+        """The fund's appetite, VaR limit and hurdle are those at which it wants what it has."""
+        funding = self._funding(view)
+        self.calm_public = view.public
+        self.risk_open = basket_volatility(self.weights, view, funding)
+        self.carry_open = self.weights @ carry_pct(view, self.params, funding)
+        self.hurdle_pct = np.minimum(self.carry_open - 1.0, 0.0)
+        wanted = self.leverage_open * self.appetite_slack
+        self.scale = wanted * self.risk_open**2 / (self.carry_open - self.hurdle_pct)
+        self.peak_usd_bn = self.book.equity_usd(view.log_price)[: self.n]
+
+    # -- what a fund looks at ----------------------------------------------------------------------------------------
+
+    def _funding(self, view: View) -> int:
+        return JPY if view.on("yen_carry_funding") else USD
+
+    def assets_usd(self, log_price: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Positions in the order of ASSETS, USD bn, (rows, assets)."""
+        aud_usd = np.exp(log_price[ASSETS[AUD_CASH]])
+        value = np.exp(log_price[ASSETS])
+        value[EMBOND] /= np.exp(log_price[USDMXN])
+        held: np.ndarray = self.book.units[rows[:, None], ASSETS] * value
+        held[:, AUD_CASH] = (self.book.cash[rows, AUD] - self.book.loans[rows, AUD]) * aud_usd
+        return held
+
+    def yen_debt_usd(self, log_price: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Yen owed less yen owned, USD bn, (rows,)."""
+        owed = self.book.loans[rows, JPY] - self.book.cash[rows, JPY]
+        return np.asarray(owed * np.exp(-log_price[USDJPY]))
+
+    def desired_leverage(self, view: View, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """min(own limit, scale x carry / variance, VaR limit) x trend x risk aversion x confidence, (rows,).
+
+        Second, whether the VaR limit is the one that binds.
+        """
+        p, funding, weights = self.params, self._funding(view), self.weights[rows]
+        risk = basket_volatility(weights, view, funding)
+        carry = weights @ carry_pct(view, p, funding) - self.hurdle_pct[rows]
+        appetite = self.scale[rows] * np.maximum(carry, 0.0) / risk**2
+        var_limit = self.leverage_open[rows] * self.var_slack[rows] * self.risk_open[rows] / risk
+        least = np.minimum(np.minimum(self.leverage_limit[rows], appetite), var_limit)
+        change = weights @ (EXPOSURES[funding] @ view.change(DAYS_OF_TREND))
+        loss_sd = -change / (risk * np.sqrt(DAYS_OF_TREND / DAYS_PER_YEAR))
+        kept = trend_factor(loss_sd, p.trend_turn, p.trend_width, p.trend_cut) * self.confidence[rows]
+        kept *= np.exp(-p.vix_response * max(view.public.risk_aversion_sd, 0.0))
+        return np.minimum(least * kept, self.leverage_limit[rows]), var_limit <= least
+
+    # -- what a fund does --------------------------------------------------------------------------------------------
+
+    def decide(self, view: View) -> np.ndarray:
+        """Funds move towards the leverage they want and out of the yen they fear; retail leans against the price."""
+        equity = self.book.equity_usd(view.log_price)[: self.n]
+        blocks = [no_orders()]
+        if view.on("carry_positions"):
+            blocks.append(self._fund_orders(view, equity))
+        if view.on("retail_fx"):
+            blocks.append(self._retail_orders(view, equity))
+        return np.concatenate(blocks)
+
+    def _fund_orders(self, view: View, equity: np.ndarray) -> np.ndarray:
+        rows = np.flatnonzero(self.is_fund)
+        equity = np.maximum(equity[rows], 0.0)
+        held = self.assets_usd(view.log_price, rows)
+        gross = np.maximum(held, 0.0).sum(axis=1)
+        wanted, at_var = self.desired_leverage(view, rows)
+        fear = max(view.public.intervention_risk - self.calm_public.intervention_risk, 0.0)
+        pace = -np.expm1(-(1.0 + self.params.urgency * fear) / self.horizon_days[rows])
+        share = self.params.depth_share * (1.0 + self.params.urgency * fear)
+
+        stopped = self._stopped(rows, equity)
+        self.stopped[rows] = stopped
+        trade = self._towards(wanted * equity - gross, held, gross, pace, rows)
+        trade[stopped] = 0.0
+        trade = self.respect_depth(view, ASSETS, trade, share)
+        trade[:, EMBOND] = self.respect_depth(view, USDMXN, trade[:, EMBOND], share)
+        trade[stopped] = -self.params.stop_cut * np.maximum(held[stopped], 0.0)
+
+        yen = np.zeros(rows.size)
+        if self._funding(view) == JPY:
+            yen = self._yen_trades(view, rows, equity, gross, trade, pace)
+            yen = np.where(stopped, yen, self.respect_depth(view, USDJPY, np.where(stopped, 0.0, yen), share))
+        total = trade.sum(axis=1) + yen
+        reason = np.where(
+            total > 0.0,
+            REASON["carry"],
+            np.where(at_var & (trade.sum(axis=1) < 0.0), REASON["risk_limit"], REASON["carry_unwind"]),
+        )
+        reason[stopped] = REASON["stop_loss"]
+        return self._fund_rows(rows, held, trade, yen, reason)
+
+    def _stopped(self, rows: np.ndarray, equity: np.ndarray) -> np.ndarray:
+        """Whether equity has fallen from its remembered best by the fund's stop, (rows,)."""
+        return np.asarray(equity < (1.0 - np.minimum(self.stop[rows], 0.9)) * self.peak_usd_bn[rows])
+
+    def _towards(
+        self, gap: np.ndarray, held: np.ndarray, gross: np.ndarray, pace: np.ndarray, rows: np.ndarray
+    ) -> np.ndarray:
+        """Trades (rows, assets) that close ``pace`` of the gap: by policy weights upwards, pro rata downwards."""
+        gap = np.where(np.abs(gap) > self.band[rows] * np.maximum(gross, gross + gap), pace * gap, 0.0)
+        mix = np.maximum(held, 0.0) / np.maximum(gross, 1e-300)[:, None]
+        return np.asarray(gap[:, None] * np.where(gap[:, None] > 0.0, self.weights[rows], mix))
+
+    def _yen_trades(
+        self,
+        view: View,
+        rows: np.ndarray,
+        equity: np.ndarray,
+        gross: np.ndarray,
+        trade: np.ndarray,
+        pace: np.ndarray | float,
+    ) -> np.ndarray:
+        """USDJPY bought (rows,), USD bn: yen debt goes to ``share x (assets after trading - equity)``.
+
+        The share moves towards the one wished for at the fund's pace once it is out of its band.
+        """
+        owed = self.yen_debt_usd(view.log_price, rows)
+        debt = gross - equity
+        leverage = gross / np.maximum(equity, 1e-300)
+        crowd = self.params.crowding * np.minimum(leverage / self.leverage_open[rows], 3.0)
+        wished = yen_share(view.public, self.calm_public, self.response[rows], self.params.hike_weight, crowd)
+        levered = debt > 0.05 * gross
+        share = np.where(levered, np.clip(owed / np.where(levered, debt, 1.0), 0.0, 1.5), wished)
+        off = np.abs(wished - share) > self.params.yen_band
+        share = np.where(off, share + pace * (wished - share), share)
+        after = share * np.maximum(debt + trade.sum(axis=1), 0.0)
+        idle = ~off & (trade == 0.0).all(axis=1)
+        return np.where(idle, 0.0, after - owed)
+
+    def _fund_rows(
+        self, rows: np.ndarray, held: np.ndarray, trade: np.ndarray, yen: np.ndarray, reason: np.ndarray
+    ) -> np.ndarray:
+        """Order rows of the funds that trade: assets against dollars, dollars against yen."""
+        trade = np.where(np.abs(trade) > DUST_USD_BN, trade, 0.0)
+        yen = np.where(np.abs(yen) > DUST_USD_BN, yen, 0.0)
+        t = np.flatnonzero(trade.any(axis=1) | (yen != 0.0))
+        if not t.size:
+            return no_orders()
+        assets = post(ASSETS, trade[t], "carry", lo=-np.maximum(held[t], 0.0), funding=USD, members=rows[t])
+        block = np.concatenate([assets, post(USDJPY, yen[t], "carry", members=rows[t])])
+        code = np.zeros(self.n, dtype=np.int32)
+        code[rows] = reason
+        block["reason"] = code[block["member"]]
+        return block
+
+    # -- what a retail account does ----------------------------------------------------------------------------------
+
+    def _retail_orders(self, view: View, equity: np.ndarray) -> np.ndarray:
+        p = self.params
+        closes = view.history[-LOOKBACKS[-1] :, USDJPY][::-1]
+        average = (np.cumsum(closes) / np.arange(1, closes.size + 1))[LOOKBACKS[0] - 1 :]
+        gap = view.log_price[USDJPY] - average[self.lookback_days - LOOKBACKS[0]]
+        position = self.book.contracts[: self.n, USDJPY] * view.unit_value_usd[USDJPY]
+        most = np.minimum(2.0 * self.retail_leverage, 1.0 / RETAIL_FX_RATE) * np.maximum(equity, 0.0)
+        trade = contrarian_trades(
+            ~self.is_fund, self.core_usd_bn, self.response_usd_bn, gap, position, most, self.retail_band_usd_bn
+        )
+        trade = self.respect_depth(view, USDJPY, trade, p.depth_share)
+        t = np.flatnonzero(trade)
+        if not t.size:
+            return no_orders()
+        return post(USDJPY, trade[t], "client_flows", contract=True, members=t)
+
+    # -- margin ------------------------------------------------------------------------------------------------------
+
+    def maintenance_shortfall(self, view: View, initial: np.ndarray, equity: np.ndarray) -> np.ndarray:
+        """Funds: the prime broker's rule of the base class. Retail accounts: the legal 4 % of the position."""
+        notional = np.abs(self.book.contracts[: self.n, USDJPY]) * view.unit_value_usd[USDJPY]
+        notional = np.where(notional > DUST_USD_BN, notional, 0.0)
+        legal = RETAIL_FX_RATE * view.public.margin_factor.get(self.id, 1.0) * notional
+        return super().maintenance_shortfall(view, np.where(self.is_fund, initial, legal), equity)
+
+    def raise_cash(self, view: View, need_usd_bn: np.ndarray) -> np.ndarray:
+        """A called fund sells what is most liquid until the call is met and repays yen; a retail account is closed."""
+        called = need_usd_bn > 0.0
+        closed = np.flatnonzero(called & ~self.is_fund)
+        position = self.book.contracts[closed, USDJPY] * view.unit_value_usd[USDJPY]
+        loss_cut = post(USDJPY, -position, "liquidation", contract=True, members=closed)
+        return np.concatenate([self._meet_calls(view, np.flatnonzero(called & self.is_fund), need_usd_bn), loss_cut])
+
+    def _meet_calls(self, view: View, rows: np.ndarray, need: np.ndarray) -> np.ndarray:
+        if not rows.size:
+            return no_orders()
+        assert self.margin is not None
+        rates = initial_rates(self.margin, view.vol, view.public.margin_factor.get(self.id, 1.0))
+        held = self.assets_usd(view.log_price, rows)
+        gross = np.maximum(held, 0.0).sum(axis=1)
+        equity = self.book.equity_usd(view.log_price)[rows]
+        owed = self.yen_debt_usd(view.log_price, rows)
+        share = np.clip(owed / np.maximum(gross - equity, 1e-300), 0.0, 1.0)
+        freed = rates[ASSETS] + share[:, None] * rates[USDJPY]
+        sold = sell_most_liquid_first(held, freed, need[rows])
+        yen = -np.minimum(share * sold.sum(axis=1), np.maximum(owed, 0.0))
+        reason = np.full(rows.size, REASON["margin_call"])
+        return self._fund_rows(rows, held, -sold, yen, reason)
+
+    # -- the close ---------------------------------------------------------------------------------------------------
+
+    def end_of_day(self, view: View) -> None:
+        """Losses are counted from a best equity that is slowly forgotten; confidence lost in a stop slowly returns."""
+        p = self.params
+        equity = self.book.equity_usd(view.log_price)[: self.n]
+        remembered = equity + (self.peak_usd_bn - equity) * 0.5 ** (1.0 / p.peak_half_life_days)
+        self.peak_usd_bn = np.where(self.stopped, equity, np.maximum(equity, remembered))
+        back = 1.0 - (1.0 - self.confidence) * 0.5 ** (1.0 / p.return_half_life_days)
+        self.confidence = np.where(self.stopped, (1.0 - p.stop_cut) * self.confidence, back)
+        self.stopped = np.zeros(self.n, dtype=bool)
+
+    def gross_usd_bn(self, log_price: np.ndarray) -> float:
+        """Assets of all funds, Australian dollars on deposit included, USD bn."""
+        return float(np.maximum(self.assets_usd(log_price, np.flatnonzero(self.is_fund)), 0.0).sum())
+
+    def table(self, log_price: np.ndarray) -> dict[str, np.ndarray]:
+        """Kind, gross position, yen debt, leverage and confidence per member, USD bn."""
+        everyone = np.arange(self.n)
+        gross = np.maximum(self.assets_usd(log_price, everyone), 0.0).sum(axis=1)
+        gross += np.abs(self.book.contracts_usd(log_price)[: self.n, USDJPY])
+        equity = self.equity_usd(log_price)[: self.n]
+        return {
+            "fund": self.is_fund,
+            "gross_usd_bn": gross,
+            "yen_debt_usd_bn": np.where(self.is_fund, self.yen_debt_usd(log_price, everyone), 0.0),
+            "leverage": np.divide(gross, equity, out=np.zeros(self.n), where=equity > 0.0),
+            "confidence": self.confidence,
+        }

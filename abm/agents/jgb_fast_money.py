@@ -1,0 +1,167 @@
+"""JGB fast money: foreign funds that follow the trend in Japanese government bonds and run from losses."""
+
+from typing import Any, Final
+
+import mesa
+import numpy as np
+
+from abm.agents.base import MarginTerms, Opening, Params, Sector, par, pareto_sizes
+from abm.world.instruments import IS_BOND, JGBS, JPY, MARKETS, N_MARKETS, TENOR_YR
+from abm.world.orders import no_orders, post
+from abm.world.streams import Streams
+from abm.world.view import View
+
+FUTURES: Final = JGBS[TENOR_YR[JGBS] >= 10]  # maturities traded
+WEIGHTS: Final = {"JGB10": 0.35, "JGB20": 0.20, "JGB30": 0.30, "JGB40": 0.15}  # of the position limit [L]
+WEIGHT: Final = np.array([WEIGHTS.get(MARKETS[i].id, 0.0) for i in FUTURES])
+LARGEST_RISK_RATIO: Final = 1.5  # positions grow no further when markets calm down
+FLAT: Final = 1e-3  # of the position limit
+
+
+class JgbFastMoneyParams(Params):
+    """JGB fast money."""
+
+    members: int = par(200, "funds", "MODEL.md section 8", "number of funds", 1, 200_000)
+    position_limit_usd_bn: float = par(
+        63.0, "USD bn", "BALANCE_SHEETS.md: JPY 10 tn", "futures held by all funds at full conviction in calm", 0, 1e4
+    )
+    repo_share: float = par(0.5, "fraction", "[L]", "part of the cash bonds financed by yen repo on day 0", 0, 0.95)
+    horizon_low_days: int = par(3, "trading days", "RULES.md", "shortest trend followed", 1, 60)
+    horizon_high_days: int = par(20, "trading days", "RULES.md", "longest trend followed", 1, 60)
+    threshold_low_sd: float = par(0.8, "standard deviations", "[L]", "weakest trend that counts, lowest", 0, 10)
+    threshold_high_sd: float = par(2.0, "standard deviations", "[L]", "weakest trend that counts, highest", 0, 10)
+    auction_weight: float = par(0.5, "sd of trend per sd", "RULES.md, [L]", "median weight of weak auctions", 0, 5)
+    adjustment: float = par(0.35, "per day", "[L]", "mean share of the way to the wanted position", 0.01, 1)
+    depth_share: float = par(0.3, "fraction", "MODEL.md section 5", "cap on the sector's part of a usual day", 0, 5)
+    stop_loss_pct: float = par(1.5, "% of position limit", "[L]", "median loss at which a fund closes", 0.01, 100)
+    profit_taking_pct: float = par(3.0, "% of position limit", "[L]", "median gain at which a fund closes", 0.01, 100)
+    cool_off_low_days: int = par(3, "trading days", "[L]", "shortest pause after closing", 1, 250)
+    cool_off_high_days: int = par(15, "trading days", "[L]", "longest pause after closing", 1, 250)
+    margin_floor: float = par(0.0125, "fraction of notional", "CALIBRATION.md 1d: 1-1.5 % [mem]", "least margin", 0, 1)
+    margin_horizon_days: float = par(2.0, "trading days", "[mem] clearing-house practice", "close-out period", 0.1, 30)
+
+
+def trend_sd(view: View, horizon: np.ndarray) -> np.ndarray:
+    """Log price change over each member's horizon in standard deviations, (members, futures); 0 without a trend."""
+    past = view.history[-1 - horizon][:, FUTURES]
+    return (view.log_price[FUTURES] - past) / (view.vol[FUTURES] * np.sqrt(horizon)[:, None])
+
+
+def conviction(signal_sd: np.ndarray, threshold_sd: np.ndarray) -> np.ndarray:
+    """tanh of what exceeds the threshold, keeping the sign, between -1 and 1."""
+    return np.tanh(np.sign(signal_sd) * np.maximum(np.abs(signal_sd) - threshold_sd, 0.0))
+
+
+def wanted_position(limit: np.ndarray, conviction_: np.ndarray, risk_ratio: np.ndarray) -> np.ndarray:
+    """limit x weight x conviction x calm over running volatility, USD bn, (members, futures)."""
+    return limit[:, None] * WEIGHT * conviction_ * np.minimum(risk_ratio, LARGEST_RISK_RATIO)
+
+
+class JgbFastMoney(Sector):
+    """Trend followers in JGB futures, with a stop-loss and a profit target each.
+
+    size: (members,) share of the limit. limit: (members,) USD bn. horizon: (members,) days. threshold: (members, 1)
+    sd. auction_weight: (members, 1). adjustment: (members, 1) per day. stop, target: (members,) USD bn of loss and
+    gain since entry that close the position. pause: (members,) days of cool-off. resting: (members,) days of it
+    left. stopped: (members,) closed by the stop. gain: (members,) USD bn since entry. held: (members, futures)
+    contracts at the last close.
+    """
+
+    id = "jgb_fast_money"
+    Params = JgbFastMoneyParams
+    params: JgbFastMoneyParams
+    rules = ("fast_money_momentum",)
+    home = JPY
+
+    def __init__(self, model: mesa.Model, params: Any, streams: Streams) -> None:
+        super().__init__(model, params, streams)
+        p, rng, n = self.params, streams.on(self.id, "members"), self.n
+        self.size = rng.permutation(pareto_sizes(n, rng))
+        self.limit = p.position_limit_usd_bn * self.size
+        shortest, longest = sorted((p.horizon_low_days, p.horizon_high_days))
+        self.horizon = rng.integers(shortest, longest + 1, n)
+        low, high = sorted((p.threshold_low_sd, p.threshold_high_sd))
+        self.threshold = rng.uniform(low, high, (n, 1))
+        self.auction_weight = p.auction_weight * np.exp(0.5 * rng.standard_normal((n, 1)))
+        self.adjustment = np.clip(p.adjustment * rng.uniform(0.5, 1.5, (n, 1)), 0.0, 1.0)
+        self.stop = p.stop_loss_pct / 100.0 * np.exp(0.4 * rng.standard_normal(n)) * self.limit
+        self.target = p.profit_taking_pct / 100.0 * np.exp(0.4 * rng.standard_normal(n)) * self.limit
+        first, last = sorted((p.cool_off_low_days, p.cool_off_high_days))
+        self.pause = rng.integers(first, last + 1, n)
+        self.resting, self.stopped = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=bool)
+        self.gain, self.held = np.zeros(n), np.zeros((n, FUTURES.size))
+        floor = np.where(IS_BOND, p.margin_floor, 0.0)
+        self.margin = MarginTerms(floor=floor, horizon_days=p.margin_horizon_days)
+
+    def opening(self, holdings_usd_bn: np.ndarray, view: View) -> Opening:
+        """Cash bonds, part of them financed by repo; no futures."""
+        book = super().opening(holdings_usd_bn, view)
+        book.loans_usd_bn[:, JPY] = self.params.repo_share * book.units_usd_bn.sum(axis=1)
+        return book
+
+    def start(self, view: View) -> None:
+        """Gains are counted from the first close."""
+        self.last_close = view.log_price
+
+    def decide(self, view: View) -> np.ndarray:
+        """Funds at rest close what they have; the others follow the trend."""
+        if not view.on("fast_money_momentum"):
+            return no_orders()
+        position = self.book.contracts_usd(view.log_price)[: self.n][:, FUTURES]
+        resting = (self.resting > 0)[:, None]
+        trading = np.where(resting, 0.0, self.adjustment * (self.wanted(view) - position))
+        blocks = [no_orders(), self._at_leisure(view, trading, "momentum")]
+        if resting.any():
+            stopped = self.stopped[:, None]
+            taking = np.where(resting & ~stopped, -self.adjustment * position, 0.0)
+            blocks.append(self._at_leisure(view, taking, "profit_taking"))
+            blocks.append(post(FUTURES, np.where(resting & stopped, -position, 0.0), "stop_loss", contract=True))
+        return np.concatenate(blocks)
+
+    def wanted(self, view: View) -> np.ndarray:
+        """Wanted futures, USD bn, (members, futures): trend less the memory of weak auctions."""
+        signal = trend_sd(view, self.horizon) - self.auction_weight * view.public.weak_auction_sd
+        ratio = view.calm_vol[FUTURES] / view.vol[FUTURES]
+        return wanted_position(self.limit, conviction(signal, self.threshold), ratio)
+
+    def _at_leisure(self, view: View, quantity: np.ndarray, reason: str) -> np.ndarray:
+        """Orders that respect depth; what is left is for later days."""
+        quantity = self.respect_depth(view, FUTURES, quantity, self.params.depth_share)
+        return post(FUTURES, quantity, reason, contract=True)
+
+    def raise_cash(self, view: View, need_usd_bn: np.ndarray) -> np.ndarray:
+        """Called funds close the same share of every position, just enough to free the margin."""
+        assert self.margin is not None
+        factor = view.public.margin_factor.get(self.id, 1.0)
+        terms = self.margin
+        rate = factor * np.maximum(terms.floor, terms.z * view.vol * np.sqrt(terms.horizon_days))
+        owned = self.book.holdings_usd(view.log_price)[: self.n]
+        futures = self.book.contracts_usd(view.log_price)[: self.n]
+        margin = (np.abs(owned) + np.abs(futures)) @ (rate * IS_BOND)
+        share = np.clip(need_usd_bn / np.maximum(margin, 1e-300), 0.0, 1.0)[:, None]
+        every = np.arange(N_MARKETS)[IS_BOND]
+        return np.concatenate(
+            [
+                post(every, -share * futures[:, every], "margin_call", contract=True),
+                post(every, -share * owned[:, every], "margin_call", lo=-owned[:, every], funding=JPY),
+            ]
+        )
+
+    def end_of_day(self, view: View) -> None:
+        """Gains since entry are marked; who hits stop or target closes and rests; who is flat starts anew."""
+        change = 1.0 - np.exp(self.last_close[FUTURES] - view.log_price[FUTURES])
+        value = view.unit_value_usd[FUTURES]
+        self.gain = self.gain + (self.held * value) @ change
+        self.held = self.book.contracts[: self.n][:, FUTURES].copy()
+        self.last_close = view.log_price
+        self.resting = np.maximum(self.resting - 1, 0)
+        out = (self.gain < -self.stop) | (self.gain > self.target)
+        self.stopped = np.where(out, self.gain < 0.0, self.stopped)
+        self.resting = np.where(out, self.pause, self.resting)
+        flat = np.abs(self.held * value).sum(axis=1) < FLAT * self.limit
+        self.gain = np.where(out | flat, 0.0, self.gain)
+
+    def table(self, log_price: np.ndarray) -> dict[str, np.ndarray]:
+        """Net futures, gain since entry and days of rest left of every fund."""
+        futures = self.book.contracts_usd(log_price)[: self.n][:, FUTURES].sum(axis=1)
+        return {"futures_usd_bn": futures, "gain_usd_bn": self.gain, "resting_days": self.resting}

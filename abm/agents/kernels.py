@@ -1,0 +1,83 @@
+"""Compiled rules of the mass sectors: one pass over the members each.
+
+Public functions are plain wrappers; the private loops are compiled. The tests compare every loop with the same rule
+written in NumPy.
+"""
+
+import numpy as np
+from numba import njit
+
+
+def contrarian_trades(
+    active: np.ndarray,
+    core: np.ndarray,
+    response: np.ndarray,
+    gap: np.ndarray,
+    position: np.ndarray,
+    most: np.ndarray,
+    band: np.ndarray,
+) -> np.ndarray:
+    """Trades of traders who lean against the gap of price and moving average, USD bn, (members,).
+
+    target = clip(core - response * gap, -most, most); a member trades to its target once it is more than ``band``
+    away from it. All arguments (members,): active flags, core position, response (USD bn per unit of log price), gap
+    (log price less moving average), position held, largest position, no-trade band (all USD bn).
+    """
+    return np.asarray(_contrarian_trades(active, core, response, gap, position, most, band))
+
+
+@njit(cache=True)
+def _contrarian_trades(active, core, response, gap, position, most, band):  # type: ignore
+    trade = np.zeros(core.size)
+    for i in range(core.size):
+        if active[i]:
+            target = min(max(core[i] - response[i] * gap[i], -most[i]), most[i])
+            if abs(target - position[i]) > band[i]:
+                trade[i] = target - position[i]
+    return trade
+
+
+def plan_positions(
+    position: np.ndarray,
+    budget: np.ndarray,
+    margin_gain: np.ndarray,
+    entry_rate: np.ndarray,
+    exit_rate: np.ndarray,
+    profit_taking: float,
+    most_gain: float,
+    cap: float,
+    luck: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Who opens and who closes a position: two flag arrays (members,), enter and leave.
+
+    A flat member enters with probability 1 - exp(-entry_rate); one in position leaves with probability
+    1 - exp(-exit_rate (1 + profit_taking clip(margin_gain, 0, most_gain))). The larger of the two flows is thinned
+    until the expected net flow is at most ``cap``. position, budget, cap: USD bn; margin_gain: account equity over a
+    fresh account's, less one; rates per day; luck: uniform draws in [0, 1).
+    """
+    flags = _plan_positions(position, budget, margin_gain, entry_rate, exit_rate, profit_taking, most_gain, cap, luck)
+    return np.asarray(flags[0]), np.asarray(flags[1])
+
+
+@njit(cache=True)
+def _plan_positions(position, budget, margin_gain, entry_rate, exit_rate, profit_taking, most_gain, cap, luck):  # type: ignore
+    n = position.size
+    chance = np.empty(n)
+    entering, leaving = 0.0, 0.0
+    for i in range(n):
+        if position[i] > 0.0:
+            gain = min(max(margin_gain[i], 0.0), most_gain)
+            chance[i] = -np.expm1(-exit_rate[i] * (1.0 + profit_taking * gain))
+            leaving += chance[i] * position[i]
+        else:
+            chance[i] = -np.expm1(-entry_rate[i])
+            entering += chance[i] * budget[i]
+    keep_in = min(1.0, (leaving + cap) / max(entering, 1e-300))
+    keep_out = min(1.0, (entering + cap) / max(leaving, 1e-300))
+    enter, leave = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
+    for i in range(n):
+        if position[i] > 0.0:
+            leave[i] = luck[i] < keep_out * chance[i]
+        else:
+            enter[i] = luck[i] < keep_in * chance[i]
+    return enter, leave

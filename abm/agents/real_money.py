@@ -1,0 +1,351 @@
+"""Global real money: funds and firms of six regions that hold a market because it is their habitat."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import mesa
+import numpy as np
+
+from abm.agents.base import Opening, par, pareto_sizes
+from abm.agents.beliefs import BeliefParams, Believer
+from abm.world.instruments import (
+    AUD,
+    EUR,
+    FX,
+    GBP,
+    INDEX,
+    IS_BOND,
+    IS_FX,
+    JGBS,
+    JPY,
+    MARKETS,
+    N_CCY,
+    N_MARKETS,
+    QUOTE_CCY,
+    TENOR_YR,
+    USD,
+    fx_legs,
+)
+from abm.world.orders import ORDER, REASON, no_orders
+from abm.world.streams import Streams
+from abm.world.view import View
+
+REGIONS: Final = ("US", "EU", "UK", "AU", "JP", "EM")
+HOME_CCY: Final = np.array([USD, EUR, GBP, AUD, JPY, USD])  # emerging-market funds and reserves count in dollars
+BOND_FUND, SHARE_FUND, FIRM = range(3)
+KINDS: Final = (BOND_FUND, SHARE_FUND, FIRM, BOND_FUND, SHARE_FUND, BOND_FUND, SHARE_FUND)  # of members in turn
+
+# Who owns what of real money's total, a construction from official external-position data [L].
+JGB_OWNERS: Final = {"JP": 0.65, "EU": 0.20, "US": 0.15}
+OWNERS: Final = {
+    **{MARKETS[i].id: JGB_OWNERS for i in JGBS},
+    "UST2": {"US": 0.85, "EM": 0.15},
+    "UST10": {"US": 0.75, "EU": 0.10, "EM": 0.10, "UK": 0.05},
+    "UST30": {"US": 0.90, "EU": 0.10},
+    "BUND10": {"EU": 1.0},
+    "OAT10": {"EU": 1.0},
+    "EGB30": {"EU": 1.0},
+    "GILT10": {"UK": 1.0},
+    "ACGB10": {"AU": 1.0},
+    "EMBOND": {"EM": 0.8, "US": 0.2},
+    "NIKKEI": {"JP": 0.60, "US": 0.20, "EU": 0.15, "UK": 0.05},
+    "NASDAQ": {"US": 0.90, "EU": 0.05, "JP": 0.05},
+    "SPX": {"US": 0.82, "EU": 0.07, "UK": 0.03, "AU": 0.02, "JP": 0.03, "EM": 0.03},
+}
+FIRM_PAIR: Final = {"US": "EURUSD", "EU": "EURUSD", "UK": "GBPUSD", "AU": "AUDUSD", "JP": "USDJPY", "EM": "USDMXN"}
+
+
+def _ownership() -> np.ndarray:
+    """Share of each market that a region owns, (regions, markets), columns add to one; unlisted ones are American."""
+    out = np.zeros((len(REGIONS), N_MARKETS))
+    for i, market in enumerate(MARKETS):
+        for region, share in OWNERS.get(market.id, {"US": 1.0}).items():
+            out[REGIONS.index(region), i] = share
+    return out
+
+
+def _legs() -> tuple[np.ndarray, np.ndarray]:
+    """Currency legs of a purchase by home currency: pairs and signs, (2, currencies, markets); -1 for none."""
+    pair, sign = np.full((2, N_CCY, N_MARKETS), -1), np.zeros((2, N_CCY, N_MARKETS))
+    for home in range(N_CCY):
+        for market in np.flatnonzero(~IS_FX):
+            for k, (leg, direction) in enumerate(fx_legs(home, int(QUOTE_CCY[market]))):
+                pair[k, home, market], sign[k, home, market] = leg, direction
+    return pair, sign
+
+
+OWNERSHIP: Final = _ownership()
+HOME_REGION: Final = OWNERSHIP.argmax(axis=0)  # region whose savers' money flows in and out of a market
+LEG_PAIR, LEG_SIGN = _legs()
+SLOT: Final = np.array(  # number of a market among those a member has flows in
+    [sum((n.currency, n.kind) == (m.currency, m.kind) for n in MARKETS[:i]) for i, m in enumerate(MARKETS)]
+)
+SLOTS: Final = int(SLOT.max()) + 1
+
+
+class RealMoneyParams(BeliefParams):
+    """Global real money."""
+
+    members: int = par(600, "institutions", "MODEL.md section 8", "institutions in six regions", 18, 200_000)
+    size_tail: float = par(1.2, "Pareto exponent", "[mem] fund sizes near Zipf", "inequality of sizes", 1.01, 10)
+    elasticity_short_debt: float = par(28.0, "1", "Koijen and Yogo, CALIBRATION.md 2", "debt to 3 years", 0, 200)
+    elasticity_long_debt: float = par(3.2, "1", "Koijen and Yogo, CALIBRATION.md 2", "longer debt", 0, 50)
+    elasticity_equity: float = par(1.2, "1", "Koijen and Yogo, CALIBRATION.md 2", "equities", 0, 50)
+    half_life_days: float = par(20.0, "trading days", "RULES.md", "half-life of the way to the wanted stock", 1, 1000)
+    fx_half_life_days: float = par(20.0, "trading days", "RULES.md", "the same for currency positions", 1, 1000)
+    anchor_drift_pct: float = par(0.5, "% of the gap a day", "RULES.md", "drift of anchors to the market", 0, 50)
+    usdjpy_capacity_per_pct_usd_bn: float = par(
+        20.0, "USD bn per 1 %", "CALIBRATION.md 2: 0.2-0.3 % per JPY tn", "lasting demand for the dollar", 0, 1e4
+    )
+    eurusd_capacity_per_pct_usd_bn: float = par(60.0, "USD bn per 1 %", "[L]", "lasting demand for the euro", 0, 1e4)
+    gbpusd_capacity_per_pct_usd_bn: float = par(30.0, "USD bn per 1 %", "[L]", "lasting demand for the pound", 0, 1e4)
+    audusd_capacity_per_pct_usd_bn: float = par(
+        20.0, "USD bn per 1 %", "[L]", "lasting demand for the Australian dollar", 0, 1e4
+    )
+    usdmxn_capacity_per_pct_usd_bn: float = par(
+        10.0, "USD bn per 1 %", "[L]", "lasting demand for the dollar against the peso", 0, 1e4
+    )
+    flow_to_depth: float = par(
+        0.45,
+        "fraction",
+        "MODEL.md section 5: flows a fifth to a third of calm variance",
+        "daily client flows that move a market by this share of its calm volatility, related markets counted",
+        0,
+        5,
+    )
+    flow_common_share: float = par(0.5, "fraction", "[L]", "part of a market's flow variance common to members", 0, 1)
+    usual_depth_half_life_days: float = par(
+        120.0, "trading days", "[L]", "half-life with which clients' business follows market depth", 1, 5000
+    )
+    equity_hedge: float = par(0.5, "fraction", "[L]", "share of foreign equities whose currency is sold forward", 0, 1)
+    cash_share: float = par(0.03, "fraction of securities", "[mem]", "cash held on day 0", 0, 1)
+
+    @property
+    def capacity_usd_bn(self) -> np.ndarray:
+        """Lasting demand for each pair's base currency, USD bn per unit of log price, (pairs,)."""
+        names = [f"{MARKETS[i].id.lower()}_capacity_per_pct_usd_bn" for i in FX]
+        return 100.0 * np.array([getattr(self, name, 0.0) for name in names])
+
+
+def stock_elasticity(p: RealMoneyParams) -> np.ndarray:
+    """Elasticity of the wanted stock to price, (markets,), after Koijen and Yogo (2019)."""
+    bond = np.where(TENOR_YR <= 3.0, p.elasticity_short_debt, p.elasticity_long_debt)
+    return np.where(IS_FX, 0.0, np.where(IS_BOND, bond, p.elasticity_equity))
+
+
+def wanted_change(
+    gap: np.ndarray, stock: np.ndarray, usual: np.ndarray, response: np.ndarray, pace: np.ndarray
+) -> np.ndarray:
+    """Units bought today: pace x (usual stock + response x (p* - p) - stock), same shape as the arguments."""
+    return pace * (usual + response * gap - stock)
+
+
+def client_flow(
+    flow_sd: np.ndarray, share: np.ndarray, spread: np.ndarray, common: np.ndarray, own: np.ndarray, common_share: float
+) -> np.ndarray:
+    """Client flows, USD bn, whose sum over a market's members has standard deviation ``flow_sd``.
+
+    sd (sqrt(c) s_i Z + sqrt(1 - c) s_i / |s| e_i). share, spread: s_i and s_i / |s|. common, own: standard normal Z of
+    the market and e_i of the member. All of the same shape.
+    """
+    return flow_sd * (np.sqrt(common_share) * share * common + np.sqrt(1.0 - common_share) * spread * own)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Pairs of member and market that matter: positions in a (members, markets) array, flat and by axis."""
+
+    flat: np.ndarray
+    member: np.ndarray
+    market: np.ndarray
+
+    @classmethod
+    def of(cls, mask: np.ndarray) -> "Cells":
+        """The true cells of a (members, markets) mask."""
+        flat = np.flatnonzero(mask)
+        return cls(flat, *np.divmod(flat, N_MARKETS))
+
+
+def _filled(
+    rows: np.ndarray,
+    chosen: np.ndarray,
+    reason: str,
+    quantity: np.ndarray,
+    lo: np.ndarray,
+    slope: np.ndarray | float = 0.0,
+) -> np.ndarray:
+    """The chosen rows with quantity, slope and limit, USD bn."""
+    out = rows.copy()
+    out["reason"], out["quantity"], out["slope"], out["lo"] = REASON[reason], quantity, slope, lo
+    return out[chosen]
+
+
+class RealMoney(Believer):
+    """Institutions with a preferred habitat.
+
+    region, kind: (members,) numbers in REGIONS and BOND_FUND, SHARE_FUND, FIRM (exporters and importers, who hold
+    currency forwards only). home_ccy: (members,). owns: (members, markets) part of the sector's opening stock. habitat:
+    (members, markets) markets it looks at. hedge: (members, markets) share of currency sold forward. share, spread:
+    (members, markets) weights of common and own client flows, for home markets.
+    anchor: (members, markets) log price thought right, fiscal premium and revaluation left out. usual: (members,
+    markets) stock held at the anchor, units. response: (members, markets) units wanted more per unit of log price.
+    drift: (members, markets) share of the gap by which anchor and usual stock give way in a day.
+    """
+
+    id = "real_money"
+    Params = RealMoneyParams
+    params: RealMoneyParams
+    rules = ("habitat_demand", "client_flows", "fiscal_concern")
+
+    def __init__(self, model: mesa.Model, params: Any, streams: Streams) -> None:
+        super().__init__(model, params, streams)
+        p, rng = self.params, streams.on(self.id, "members")
+        self.region = self.ids % len(REGIONS)
+        self.kind = np.array(KINDS)[self.ids // len(REGIONS) % len(KINDS)]
+        self.home_ccy = HOME_CCY[self.region]
+        self.size = rng.permutation(pareto_sizes(self.n, rng, p.size_tail))
+        self.drift = p.anchor_drift_pct / 100.0 * rng.uniform(0.5, 1.5, (self.n, N_MARKETS))
+        self.owns = self._owners()
+        self.hedge = self._hedges()
+        self.pace = np.where(IS_FX, 1.0 - 0.5 ** (1.0 / p.fx_half_life_days), 1.0 - 0.5 ** (1.0 / p.half_life_days))
+
+    def _owners(self) -> np.ndarray:
+        """Each member's part of the sector's stock, (members, markets), columns add up to one; firms' of pairs."""
+        mandate = np.where(IS_FX, FIRM, np.where(IS_BOND, BOND_FUND, SHARE_FUND))
+        weight = self.size[:, None] * (self.kind[:, None] == mandate)
+        pair = np.array([INDEX[FIRM_PAIR[region]] for region in REGIONS])
+        regional = np.where(IS_FX, pair[:, None] == np.arange(N_MARKETS), OWNERSHIP)
+        total = np.zeros((len(REGIONS), N_MARKETS))
+        np.add.at(total, self.region, weight)
+        part = weight / np.maximum(total, 1e-300)[self.region] * regional[self.region]
+        return part / part.sum(axis=0)
+
+    def _hedges(self) -> np.ndarray:
+        """Share of currency sold forward, (members, markets): foreign bonds all, emerging ones none, equities in part.
+
+        Japanese savers hold foreign shares unhedged.
+        """
+        hedged = np.where(IS_BOND, 1.0, self.params.equity_hedge) * ~IS_FX
+        hedged[INDEX["EMBOND"]] = 0.0
+        open_shares = (self.home_ccy == JPY)[:, None] & ~IS_BOND
+        return hedged * (self.home_ccy[:, None] != QUOTE_CCY) * ~open_shares
+
+    def opening(self, holdings_usd_bn: np.ndarray, view: View) -> Opening:
+        """Securities by region and size, cash at home, forwards that hedge foreign securities."""
+        book, rows = Opening.empty(self.n), np.arange(self.n)
+        book.units_usd_bn[:] = self.owns * holdings_usd_bn
+        book.cash_usd_bn[rows, self.home_ccy] = self.params.cash_share * book.units_usd_bn.sum(axis=1)
+        hedged = book.units_usd_bn * self.hedge
+        for k in range(2):
+            pair, sign = LEG_PAIR[k][self.home_ccy], LEG_SIGN[k][self.home_ccy]
+            member, market = np.nonzero((pair >= 0) & (hedged > 0.0))
+            sold = sign[member, market] * hedged[member, market]
+            np.subtract.at(book.contracts_usd_bn, (member, pair[member, market]), sold)
+        return book
+
+    def start(self, view: View) -> None:
+        """Anchors are the opening prices, usual stocks the opening ones, so that day 0 clears without a trade."""
+        super().start(view)
+        everything = Cells.of(np.ones((self.n, N_MARKETS), dtype=bool))
+        self.anchor = np.tile(view.log_price, (self.n, 1))
+        self.usual = np.where(IS_FX, (self.kind == FIRM)[:, None], True) * self.stock(everything).reshape(self.n, -1)
+        self.response = self.usual * stock_elasticity(self.params)
+        self.response[:, FX] = self.owns[:, FX] * self.params.capacity_usd_bn / view.unit_value_usd[FX]
+        self.habitat = self.response > 0.0
+        self._weigh_flows(view)
+
+    def _weigh_flows(self, view: View) -> None:
+        """Who has client flows in which market, and how many other markets' flows move it (squared correlations)."""
+        at_home = np.where(IS_FX, True, self.region[:, None] == HOME_REGION) & self.habitat
+        flows = self.owns * at_home
+        self.share = flows / np.maximum(flows.sum(axis=0), 1e-300)
+        self.spread = flows / np.sqrt(np.maximum((flows**2).sum(axis=0), 1e-300))
+        sd = np.sqrt(np.diag(view.covariance))
+        self.related = np.sqrt((view.covariance / np.outer(sd, sd)) ** 2 @ at_home.any(axis=0))
+        self.usual_depth = np.zeros(N_MARKETS)
+
+    def hear(self, view: View) -> bool:
+        """Public news moves every anchor one for one, so that news alone makes nobody trade."""
+        if not super().hear(view):
+            return False
+        self.anchor += view.news
+        if not self.usual_depth.any():
+            self.usual_depth = view.depth.copy()
+        return True
+
+    def stock(self, cells: Cells) -> np.ndarray:
+        """Units owned; of exchange rates, firms' forwards, (cells,)."""
+        owned, forward = self.book.units[: self.n].take(cells.flat), self.book.contracts[: self.n].take(cells.flat)
+        return np.where(IS_FX[cells.market], forward, owned)
+
+    def fiscal_stock(self, cells: Cells, priced: np.ndarray) -> np.ndarray:
+        """Units held less for the fiscal premium, (cells,), zero or negative. priced: (members,) % of GDP."""
+        return self.response.take(cells.flat) * self.premium_log[cells.market] * priced[cells.member]
+
+    def decide(self, view: View) -> np.ndarray:
+        """Concern and clients first, then the way to the wanted stock with what may still be sold."""
+        self.hear(view)
+        cells = Cells.of(self.habitat)
+        value = view.unit_value_usd[cells.market]
+        left = np.where(IS_FX[cells.market], np.inf, self.stock(cells) * value)
+        rows = self._rows(cells)
+        blocks = [no_orders()]
+        if view.on("fiscal_concern") and self.newly_priced.any():
+            fiscal = np.maximum(self.fiscal_stock(cells, self.newly_priced) * value, -left)
+            blocks.append(_filled(rows, fiscal != 0.0, "fiscal_concern", fiscal, -left))
+            left = left + np.minimum(fiscal, 0.0)
+        if view.on("client_flows"):
+            clients = np.maximum(self.client_flows(view, cells), -left)
+            blocks.append(_filled(rows, clients != 0.0, "client_flows", clients, -left))
+            left = left + np.minimum(clients, 0.0)
+        if view.on("habitat_demand"):
+            quantity = np.maximum(self.habitat_demand(view, cells) * value, -left)
+            slope = self.pace[cells.market] * self.response.take(cells.flat) * value
+            blocks.append(_filled(rows, slope > 0.0, "valuation", quantity, -left, slope))
+        return np.concatenate(blocks)
+
+    def habitat_demand(self, view: View, cells: Cells) -> np.ndarray:
+        """Units bought for value at the quote, (cells,); what concern has sold does not count as missing."""
+        gap = self.anchor.take(cells.flat) + (self.revaluation(view) - view.log_price)[cells.market]
+        stock = self.stock(cells) - self.fiscal_stock(cells, self.priced_deficit - self.newly_priced)
+        usual, response = self.usual.take(cells.flat), self.response.take(cells.flat)
+        return wanted_change(gap, stock, usual, response, self.pace[cells.market])
+
+    def client_flows(self, view: View, cells: Cells) -> np.ndarray:
+        """Subscriptions and redemptions in home markets and firms' currency business, (cells,), USD bn.
+
+        Their size follows the usual depth of a market, not today's: clients do not wait for a thin market to fill.
+        """
+        rng, p = view.streams.on(self.id, "client_flows", view.day), self.params
+        common = rng.standard_normal(N_MARKETS)[cells.market]
+        own = rng.standard_normal((self.n, SLOTS))[self.ids[cells.member], SLOT[cells.market]]
+        flow_sd = p.flow_to_depth * self.usual_depth * view.calm_vol / np.maximum(self.related, 1.0)
+        share, spread = self.share.take(cells.flat), self.spread.take(cells.flat)
+        return client_flow(flow_sd[cells.market], share, spread, common, own, p.flow_common_share)
+
+    def _rows(self, cells: Cells) -> np.ndarray:
+        """Order rows of the cells without quantities; purchases abroad are paid from the home currency."""
+        out, home, market = np.zeros(cells.flat.size, dtype=ORDER), self.home_ccy[cells.member], cells.market
+        out["sector"], out["member"], out["market"], out["hi"] = -1, cells.member, market, np.inf
+        out["fx1"], out["fx2"] = LEG_PAIR[0][home, market], LEG_PAIR[1][home, market]
+        out["sign1"], out["sign2"] = LEG_SIGN[0][home, market], LEG_SIGN[1][home, market]
+        out["hedge"] = self.hedge.take(cells.flat)
+        out["contract"] = IS_FX[market]
+        return out
+
+    def end_of_day(self, view: View) -> None:
+        """A level that holds becomes the new normal, and so does the stock held at it."""
+        cells = Cells.of(self.habitat)
+        drift, anchor, usual = (a.take(cells.flat) for a in (self.drift, self.anchor, self.usual))
+        premium = self.premium_log[cells.market] * self.priced_deficit[cells.member]
+        gap = (view.log_price - self.revaluation(view))[cells.market] - anchor - premium
+        missing = self.stock(cells) - self.fiscal_stock(cells, self.priced_deficit) - usual
+        self.anchor.put(cells.flat, anchor + drift * gap)
+        self.usual.put(cells.flat, usual + drift * missing)
+        keep = 0.5 ** (1.0 / self.params.usual_depth_half_life_days)
+        self.usual_depth = keep * self.usual_depth + (1.0 - keep) * view.depth
+
+    def table(self, log_price: np.ndarray) -> dict[str, np.ndarray]:
+        """Region, kind and concern of every member, and how far its anchors for JGBs lie from the market, per cent."""
+        gap = 100.0 * (self.anchor[:, JGBS] - log_price[JGBS]).mean(axis=1)
+        return {"region": self.region, "kind": self.kind, "concern": self.concern, "jgb_gap_pct": gap}

@@ -1,0 +1,272 @@
+"""The command line: list, show, run, compare, bench. Exit status 0 done, 2 bad input, 1 failed, 130 interrupted."""
+
+import datetime as dt
+import json
+import os
+import sys
+import tomllib
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+from typer.exceptions import TyperException
+
+from abm.scenarios import load_scenario, scenario_names
+from abm.scenarios.describe import Table, event_field_tables, scenario_tables, state_tables
+from abm.scenarios.schema import MOST_DAYS
+from abm.world.errors import InputError, shown, wrong_value
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+RESULTS = Path("results")
+MOST_SEED = 2**62
+MOST_SEEDS = 100_000
+MOST_WORKERS = 1024
+NOTHING_KEPT = "interrupted; nothing is kept, the same command starts again"
+LONGEST_NUMBER = 19  # digits
+WIDTH_WITHOUT_TERMINAL = 160
+
+
+class RunFailed(Exception):
+    """Some seeds of a run failed; the others are saved."""
+
+
+class Stopped(Exception):
+    """Somebody interrupted a run. The message says what is kept and how to go on."""
+
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Agent-based simulator of the Japanese bond shock.",
+)
+Which = Annotated[str, typer.Argument(metavar="NAME|FILE.toml", help="A packaged scenario or a scenario file.")]
+Days = Annotated[str | None, typer.Option(metavar="N", help="Trading days instead of the scenario's.")]
+Seed = Annotated[str, typer.Option(metavar="S", help="First seed.")]
+Seeds = Annotated[str, typer.Option(metavar="N", help="Number of seeds, counted up from the first.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SECTOR.PARAM=VALUE", help="Override; may be repeated.")
+]
+Workers = Annotated[str | None, typer.Option(metavar="N", help="Processes; default one per core.")]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Where results go; must be new or empty.")]
+
+Figures = Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures.")]
+
+
+@app.callback(invoke_without_command=True)
+def _help_without_command(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command("scenarios")
+def list_scenarios() -> None:
+    """List the packaged scenarios."""
+    loaded = [load_scenario(name) for name in scenario_names()]
+    rows = [(s.name, s.state.name, str(s.days), str(len(s.events)), s.title) for s in loaded]
+    _print_tables([Table("scenarios", ("name", "opening state", "days", "events", "title"), rows)])
+
+
+@app.command("show")
+def show_scenario(
+    name: Which,
+    state: Annotated[bool, typer.Option("--state", help="Only the figures of its opening state.")] = False,
+) -> None:
+    """Print a scenario fully resolved, every value with unit and source, and the fields of all events."""
+    scenario = load_scenario(name)
+    figures = list(state_tables(scenario.state))
+    _print_tables(figures if state else [*scenario_tables(scenario), *figures, *event_field_tables()])
+
+
+@app.command("run")
+def run_scenario(
+    name: Which,
+    days: Days = None,
+    seed: Seed = "1",
+    seeds: Seeds = "1",
+    set_: Settings = None,
+    workers: Workers = None,
+    out: Out = None,
+    figures: Figures = True,
+) -> None:
+    """Run a scenario on one seed or on an ensemble, and save what happened."""
+    wanted, processes = _seeds(seed, seeds), _workers(workers)
+    scenario = load_scenario(name, overrides=parse_settings(set_ or ()), days=_days(days))
+    target = directory_for(scenario.name, out)
+    from abm.output import report
+    from abm.study.run import run
+
+    with _interrupts_in_words():
+        result = run(scenario, wanted, workers=processes, out=target, figures=figures)
+    report.show(result.path, _console())
+    if result.failures:
+        first = result.failures[0]
+        raise RunFailed(
+            f"{len(result.failures)} of {len(wanted)} seeds failed, first seed {first.seed} on day {first.day} "
+            f"({first.error}); partial results are in {result.path}"
+        )
+
+
+@app.command("compare")
+def compare_scenarios(
+    a: Which,
+    b: Which,
+    days: Days = None,
+    seed: Seed = "1",
+    seeds: Seeds = "20",
+    set_: Settings = None,
+    workers: Workers = None,
+    out: Out = None,
+    figures: Figures = True,
+) -> None:
+    """Run two scenarios on the same seeds and print their paired differences with 95 % intervals."""
+    wanted, processes, overrides = _seeds(seed, seeds), _workers(workers), parse_settings(set_ or ())
+    first, second = (load_scenario(name, overrides=overrides, days=_days(days)) for name in (a, b))
+    target = directory_for(f"{first.name}-vs-{second.name}", out)
+    from abm.study.compare import compare, show
+
+    with _interrupts_in_words():
+        comparison = compare(first, second, wanted, workers=processes, out=target, figures=figures)
+    show(comparison, _console())
+    if comparison.failures:
+        which, failure = comparison.failures[0]
+        raise RunFailed(
+            f"{len(comparison.failures)} runs failed and their pairs are left out, first {which} on seed "
+            f"{failure.seed}, day {failure.day} ({failure.error}); the other pairs are in {target}"
+        )
+
+
+@app.command("bench")
+def run_benchmark() -> None:
+    """Measure the speed of the model on this machine."""
+    from abm.study.bench import bench
+
+    bench(console=_console())
+
+
+# -- input -----------------------------------------------------------------------------------------------------------
+
+
+def _whole(option: str, text: str, lo: int, hi: int, unit: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else -1
+    if not lo <= number <= hi:
+        raise wrong_value("command line", option, text, f"a whole number from {lo} to {hi} ({unit})")
+    return number
+
+
+def _days(text: str | None) -> int | None:
+    return None if text is None else _whole("--days", text, 1, MOST_DAYS, "trading days")
+
+
+def _workers(text: str | None) -> int | None:
+    return None if text is None else _whole("--workers", text, 1, MOST_WORKERS, "processes")
+
+
+def _seeds(first: str, count: str) -> range:
+    seed = _whole("--seed", first, 0, MOST_SEED, "a seed")
+    return range(seed, seed + _whole("--seeds", count, 1, MOST_SEEDS, "seeds"))
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
+    """Overrides from "sector.param=value" texts; a value is read as TOML, what is not TOML as text."""
+    settings: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not key or not value:
+            raise wrong_value("--set", "text", text, "of the form sector.parameter=value")
+        if key in settings:
+            raise InputError(f"--set: {key} is given twice, {shown(settings[key])} and {value}, but once is allowed")
+        settings[key] = _toml_value(value)
+    return settings
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        table = tomllib.loads(f"value = {text}")
+    except ValueError:
+        return text
+    return table["value"] if len(table) == 1 else text
+
+
+def directory_for(name: str, out: Path | None) -> Path:
+    """Directory for results, checked before anything is computed. An interrupted run may be taken up again."""
+    target = out if out is not None else RESULTS / f"{name}-{dt.datetime.now():%Y%m%d-%H%M%S}"
+    try:
+        if target.exists() and not target.is_dir():
+            raise wrong_value("command line", "--out", str(target), "a directory, not a file")
+        if target.is_dir() and any(target.iterdir()) and not _was_interrupted(target):
+            raise wrong_value("command line", "--out", str(target), "a new or empty directory, or an interrupted run's")
+        nearest = next(path for path in (target, *target.absolute().parents) if path.exists())
+    except OSError as error:
+        raise InputError(f"--out = {shown(str(target))} cannot be used ({error.strerror})") from None
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise wrong_value("command line", "--out", str(target), f"in a writable directory, and {nearest} is not one")
+    return target
+
+
+def _was_interrupted(directory: Path) -> bool:
+    try:
+        return bool(json.loads((directory / "manifest.json").read_text())["status"] == "interrupted")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+# -- output ----------------------------------------------------------------------------------------------------------
+
+
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=WIDTH_WITHOUT_TERMINAL)
+
+
+def _print_tables(tables: Iterable[Table]) -> None:
+    console = _console()
+    with suppress(SystemExit):  # of rich, when the reader, a pager for instance, has seen enough
+        for table in tables:
+            console.print(_drawn(table), "")
+
+
+def _drawn(table: Table) -> RichTable:
+    drawn = RichTable(title=Text(table.title, "bold"), title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for column in table.columns:
+        drawn.add_column(column, overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*map(Text, row))
+    return drawn
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit status; what went wrong is one sentence on standard error."""
+    command = typer.main.get_command(app)
+    try:
+        status = command(args=arguments, prog_name="abm", standalone_mode=False)
+    except InputError as error:
+        return _say(str(error), BAD_INPUT)
+    except TyperException as error:
+        return _say(getattr(error, "format_message", error.__str__)(), BAD_INPUT)
+    except RunFailed as error:
+        return _say(str(error), FAILED)
+    except Stopped as error:
+        return _say(str(error), INTERRUPTED)
+    except Exception as error:
+        traceback.print_exc()
+        return _say(f"failed: {type(error).__name__}: {error}", FAILED)
+    return _say(NOTHING_KEPT, INTERRUPTED) if status == INTERRUPTED else DONE
+
+
+@contextmanager
+def _interrupts_in_words() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise Stopped(str(interrupt) or NOTHING_KEPT) from None
+
+
+def _say(sentence: str, status: int) -> int:
+    print("abm:", " ".join(sentence.split()), file=sys.stderr)
+    return status

@@ -1,0 +1,475 @@
+"""The market model: one day is news, decisions, schedules, auction, settlement, margin, interest, record."""
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+import mesa
+import numpy as np
+import pandas as pd
+
+from abm.agents import REGISTRY, Sector
+from abm.output.recorder import DayRecord, Recorder
+from abm.scenarios import Scenario
+from abm.world import auction, economy, margin
+from abm.world import events as ev
+from abm.world.defaults import INSURANCE_FUND, settle_defaults
+from abm.world.instruments import (
+    BASE_CCY,
+    BTC,
+    FX,
+    IDS,
+    INCOME_PCT,
+    INDEX,
+    IS_BOND,
+    IS_FX,
+    JGBS,
+    JPY,
+    N_MARKETS,
+    QUOTE_CCY,
+    USDJPY,
+    level_of_log_price,
+    log_price_of_level,
+    move_in_quoted_units,
+    unit_value_usd,
+    usd_per_currency,
+)
+from abm.world.ledger import Ledger
+from abm.world.news import News
+from abm.world.orders import REASON, REASONS, MatrixSchedule, no_orders
+from abm.world.risk import RiskEstimate
+from abm.world.streams import Streams
+from abm.world.view import View
+
+HISTORY_DAYS = 64
+MARGIN_ROUNDS = 12
+
+
+class MarketModel(mesa.Model):
+    """The simulated world on one path.
+
+    scenario: what `load_scenario` returns. rng: the seed, an integer; the same scenario and seed give the same bits.
+    After `run_for(days)`, `daily`, `flows`, `attribution` and `events` are tables of what happened and
+    `sectors[name][i]` is an institution.
+    """
+
+    def __init__(self, scenario: Scenario, rng: int = 1) -> None:
+        super().__init__(rng=rng)
+        self.plan = scenario
+        self.seed_number = int(rng)
+        self.streams = Streams(rng)
+        self.day = 0
+        self.log_price = log_price_of_level(scenario.state.levels)
+        self.log_price.setflags(write=False)
+        self.opening_log_price = self.log_price
+        calm = scenario.state.calm_covariance_log()
+        self.news = News(scenario.news, calm, self.streams)
+        self.risk = RiskEstimate(calm)
+        self.history = np.tile(self.log_price, (HISTORY_DAYS, 1))
+        self.public = scenario.state.open_public()
+        self._look_at_meetings()
+        self.sectors: dict[str, Sector] = {
+            name: cls(self, scenario.params[name], self.streams) for name, cls in REGISTRY.items()
+        }
+        self.recorder = Recorder(tuple(self.sectors), self.seed_number)
+        self._open_books()
+
+    # -- the day ---------------------------------------------------------------------------------------------------
+
+    def step(self) -> None:
+        """One trading day."""
+        self._announce_news()
+        orders, schedules = self._post_schedules()
+        self._clear_and_settle(orders, schedules)
+        self._meet_margin_calls()
+        self._pay_income()
+        self._close_the_day()
+        self._record()
+
+    def _announce_news(self) -> None:
+        """Public news and dated events reach everybody; authorities speak; the quote is set."""
+        self.day += 1
+        self._pass_public_day()
+        self.random_news = self.news.draw(self.day) if self.on("news") else np.zeros(N_MARKETS)
+        expected_before = economy.expected_log_price(self.public)
+        for event in self.plan.events:
+            if event.day == self.day:
+                self._happen(event)
+        screen = self._view(self.log_price, self.random_news)
+        for sector in self.sectors.values():
+            for event in sector.announce(screen):
+                self._happen(event)
+        self.policy_news = economy.expected_log_price(self.public) - expected_before
+        self.view = self._view(self.log_price, self.random_news + self.policy_news)
+
+    def _post_schedules(self) -> tuple[np.ndarray, list[MatrixSchedule]]:
+        """Every sector posts its demand schedule at the quote."""
+        self._receive_outside_income()
+        blocks, schedules = [], []
+        for number, sector in enumerate(self.sectors.values()):
+            block = sector.decide(self.view)
+            block["sector"] = number
+            blocks.append(block)
+            schedule = sector.matrix_schedule(self.view)
+            if schedule is not None:
+                schedules.append(replace(schedule, sector=number))
+        return np.concatenate(blocks), schedules
+
+    def _clear_and_settle(self, orders: np.ndarray, schedules: list[MatrixSchedule]) -> None:
+        """The auction finds the day's prices; trades settle; contracts and overdrafts are squared."""
+        self.orders, self.schedules = orders, schedules
+        self.quote = self.view.log_price
+        self.clearing = auction.clear(orders, schedules)
+        self.rounds = 1
+        self._settle(np.zeros(len(orders)), None)
+        self._check_cleared()
+
+    def _meet_margin_calls(self) -> None:
+        """Called accounts sell, the auction runs again, until nobody is called; the broker sells out the rest."""
+        self.margin_calls = np.zeros(len(self.sectors))
+        if not self.on("margin_calls"):
+            return
+        for _ in range(MARGIN_ROUNDS):
+            forced = self._forced_orders(broker=False)
+            if not forced.size:
+                break
+            self._clear_again(forced)
+        else:
+            forced = self._forced_orders(broker=True)
+            if forced.size:
+                self._happened("margin_rounds_exhausted", "model", "Margin rounds exhausted, brokers sell out the rest")
+                self._clear_again(forced)
+        for sector in self.sectors.values():
+            if sector.margin is not None:
+                self._book_defaults(sector)
+
+    def _pay_income(self) -> None:
+        """Coupons, dividends, interest, carry of contracts; every payment has a payer and a payee."""
+        yields = np.where(IS_BOND, level_of_log_price(self.log_price), 0.0)
+        for sector in self.sectors.values():
+            self.spread_pct[self.ledger.rows[sector.id]] = sector.loan_spread_pct
+        carry = self.sectors["carry_traders"]
+        self.spread_pct[self.ledger.rows[carry.id]] = self.sectors["banks"].quoted_loan_spread_pct()
+        self.ledger.accrue(
+            self.log_price, yields, self.public.policy_rate_pct, self.spread_pct, self._contract_carry_pct(yields)
+        )
+        self.ledger.fund(self.lenders)
+        self.ledger.check(self.day)
+
+    def _close_the_day(self) -> None:
+        """The close becomes history; risk estimates and beliefs are updated."""
+        self.depth = self.clearing.depth
+        self.risk.update(self.log_price - self.history[-1])
+        close = replace(self.view, log_price=self.log_price, vol=self.risk.vol, covariance=self.risk.covariance)
+        self.history = np.vstack([self.history[1:], self.log_price])
+        for sector in self.sectors.values():
+            sector.end_of_day(close)
+            for words in sector.happenings():
+                self._happened("note", sector.id, words)
+
+    def _record(self) -> None:
+        """Everything an observer may want to know of the day goes to the recorder."""
+        attribution = auction.attribute(self.orders, self.schedules, self.clearing, len(self.sectors))
+        self._add_record(
+            attribution_log=attribution,
+            flows_usd_bn=self._flows(),
+            liquidations_usd_bn=self._liquidated(),
+            intervention_jpy_tn=-self._traded("ministry_of_finance", "intervention", [USDJPY]) / self._usd_bn_per_tn,
+            boj_purchases_jpy_tn=self._traded("bank_of_japan", "asset_purchase", JGBS) / self._usd_bn_per_tn,
+            rounds=self.rounds,
+            status=str(self.clearing.status),
+        )
+
+    # -- what an observer reads ----------------------------------------------------------------------------------
+
+    @property
+    def date(self) -> dt.date:
+        """Calendar date of the current day."""
+        return self.plan.dates[self.day]
+
+    @property
+    def daily(self) -> pd.DataFrame:
+        """One row per day, day 0 is the opening state; columns as in the run directory's daily.parquet."""
+        return self.recorder.daily
+
+    @property
+    def flows(self) -> pd.DataFrame:
+        """Net purchases by day, sector, market and reason, USD bn."""
+        return self.recorder.flows
+
+    @property
+    def attribution(self) -> pd.DataFrame:
+        """Each day's move of each market split by sector and reason, basis points or per cent."""
+        return self.recorder.attribution
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """Scheduled and emergent events."""
+        return self.recorder.events
+
+    # -- how the verbs above do it -------------------------------------------------------------------------------
+
+    def _open_books(self) -> None:
+        state = self.plan.state
+        rows = {name: s.n + s.house_rows for name, s in self.sectors.items()}
+        self.ledger = Ledger(rows)
+        self.depth = np.ones(N_MARKETS)
+        screen = self._view(self.log_price, np.zeros(N_MARKETS))
+        nothing = np.zeros(N_MARKETS)
+        openings = {
+            name: s.opening(state.holdings_usd_bn.get(name, nothing), screen) for name, s in self.sectors.items()
+        }
+        self.lenders = {name: s.lender for name, s in self.sectors.items()}
+        self.ledger.open(openings, state.outstanding_usd_bn, self.log_price, self.lenders)
+        self.spread_pct = np.zeros(sum(rows.values()))
+        for name, sector in self.sectors.items():
+            sector.book = self.ledger.book(name)
+        self.ledger.fund(self.lenders)
+        self.ledger.check(0)
+        for sector in self.sectors.values():
+            sector.start(screen)
+        schedules = [s.matrix_schedule(screen) for s in self.sectors.values()]
+        self.depth = auction.depth(np.sum([s.matrix for s in schedules if s is not None], axis=0))
+        self.opening_depth = self.depth
+        self._record_opening()
+
+    def _record_opening(self) -> None:
+        """Day 0: the opening state, before anybody traded."""
+        self.margin_calls = np.zeros(len(self.sectors))
+        self.random_news = self.policy_news = np.zeros(N_MARKETS)
+        nothing = np.zeros((len(self.sectors), len(REASONS), N_MARKETS))
+        self._add_record(
+            attribution_log=nothing,
+            flows_usd_bn=nothing,
+            liquidations_usd_bn=np.zeros(len(self.sectors)),
+            intervention_jpy_tn=0.0,
+            boj_purchases_jpy_tn=0.0,
+        )
+
+    def _add_record(self, **of_the_day: Any) -> None:
+        equity = np.array([s.equity_usd(self.log_price).sum() for s in self.sectors.values()])
+        carry = self.sectors["carry_traders"].book
+        self.recorder.add(
+            DayRecord(
+                day=self.day,
+                date=self.date,
+                log_price=self.log_price,
+                depth=self.depth,
+                public=self.public,
+                margin_calls_usd_bn=self.margin_calls,
+                equity_usd_bn=equity,
+                leverage=self._leverage(equity),
+                stress_index=self._stress_index(),
+                open_interest_usd_bn=self._gross_contracts("crypto_longs", BTC),
+                funding_pct=float(self.sectors["crypto_longs"].funding_rate_pct_per_yr),
+                carry_gross_usd_bn=float(carry.holdings_usd(self.log_price).sum()),
+                news_log=self.random_news,
+                policy_news_log=self.policy_news,
+                **of_the_day,
+            )
+        )
+
+    def _view(self, close: np.ndarray, news: np.ndarray) -> View:
+        """The public screen: yesterday's close plus today's public news."""
+        quote = close + news
+        quote.setflags(write=False)
+        return View(
+            day=self.day,
+            date=self.date,
+            log_price=quote,
+            close=close,
+            history=self.history,
+            vol=self.risk.vol,
+            calm_vol=self.risk.calm_vol,
+            covariance=self.risk.covariance,
+            depth=self.depth,
+            news=news,
+            opening=self.opening_log_price,
+            public=self.public,
+            streams=self.streams,
+            switches=self.plan.switches,
+            month_first=self.day > 0 and self.date.month != self.plan.dates[self.day - 1].month,
+        )
+
+    def on(self, rule: str) -> bool:
+        """Whether the named behaviour rule is switched on."""
+        return self.plan.switches.get(rule, True)
+
+    def _pass_public_day(self) -> None:
+        """The public state passes a day; meetings come closer; the market's view of the next meeting is updated."""
+        change = self.log_price - self.history[-2]
+        refunding_pct = economy.refunding_yield_pct(level_of_log_price(self.log_price)[JGBS])
+        self.public = economy.next_day(self.public, 100.0 * float(change[USDJPY]), refunding_pct, self.on("signalling"))
+        self._look_at_meetings()
+
+    def _look_at_meetings(self) -> None:
+        """Trading days until every bank's next meeting, and the perceived chance of a rise at the Bank of Japan's."""
+        meetings = {bank: self._days_until(dates) for bank, dates in self.plan.meetings.items()}
+        yen_20d_pct = 100.0 * float(self.log_price[USDJPY] - self.history[-21, USDJPY])
+        disorder_bp = float(move_in_quoted_units(self.log_price - self.history[-6])[INDEX["JGB30"]])
+        risk = economy.perceived_hike_risk(self.public, yen_20d_pct, disorder_bp)
+        self.public = replace(self.public, meetings=meetings, hike_risk=risk)
+
+    def _days_until(self, dates: tuple[dt.date, ...]) -> int:
+        """Trading days (weekdays) until the next of the dates, 0 today, 10,000 if none is known."""
+        ahead = [d for d in dates if d >= self.date]
+        return int(np.busday_count(self.date, min(ahead))) if ahead else 10_000
+
+    def _happen(self, event: ev.Event) -> None:
+        """An event, scheduled or emergent, reaches the public, the sector it is addressed to, and the log."""
+        self.public = economy.hear(event, self.public)
+        self.random_news = self.random_news + economy.earnings_news(event)
+        if event.addressee is not None:
+            self.sectors[event.addressee].receive(event)
+        self.recorder.event(self.day, self.date, event)
+
+    def _happened(self, kind: str, cause: str, text: str) -> None:
+        """Something worth telling came about in the day."""
+        self.recorder.note(self.day, self.date, kind, cause, text)
+
+    def _receive_outside_income(self) -> None:
+        """Premiums, benefits and fresh collateral move between households and sectors."""
+        outside = self.ledger.rows["rest_of_world"].start
+        for name, sector in self.sectors.items():
+            income = sector.income(self.view)
+            if income is not None:
+                self.ledger.transfer_from(outside, self.ledger.rows[name], income)
+
+    def _settle(self, filled_before: np.ndarray, matrix_before: list[np.ndarray] | None) -> None:
+        """Contracts are marked to the new price, then what was newly filled settles at it."""
+        self.log_price = self.quote + self.clearing.log_change
+        self.log_price.setflags(write=False)
+        matrix = self.clearing.matrix_filled
+        if matrix_before is not None:
+            matrix = tuple(now - before for now, before in zip(matrix, matrix_before, strict=True))
+        newly = self.clearing.filled - filled_before
+        self.ledger.mark(self.log_price)
+        self.ledger.settle(self.orders, newly, self.schedules, matrix, self.quote, self.log_price, self.day)
+        self.ledger.fund(self.lenders)
+        self.ledger.check(self.day)
+
+    def _clear_again(self, forced: np.ndarray) -> None:
+        """The day's schedules clear once more with the forced orders among them; increments settle."""
+        before = np.concatenate([self.clearing.filled, np.zeros(len(forced))])
+        matrix_before = self.clearing.matrix_filled
+        self.orders = np.concatenate([self.orders, forced])
+        self.clearing = auction.clear(self.orders, self.schedules, start=self.clearing.log_change)
+        self.rounds += 1
+        self._settle(before, list(matrix_before))
+        self._check_cleared()
+
+    def _check_cleared(self) -> None:
+        """A clearing that did not converge is an event, never silent."""
+        if self.clearing.status != auction.Status.CONVERGED:
+            names = ", ".join(np.array(IDS)[self.clearing.rationed]) or "all markets"
+            self._happened(
+                "non_convergence",
+                "auction",
+                f"Auction {self.clearing.status} after {self.clearing.iterations} iterations in {names}, largest "
+                f"imbalance {np.abs(self.clearing.residual_usd_bn).max():.3g} USD bn",
+            )
+
+    def _forced_orders(self, broker: bool) -> np.ndarray:
+        """Orders of called accounts: what they choose to sell, or what the broker sells for them."""
+        now = replace(self.view, log_price=self.log_price)
+        to_quote = unit_value_usd(self.quote) / unit_value_usd(self.log_price)
+        blocks = [no_orders()]
+        for number, (name, sector) in enumerate(self.sectors.items()):
+            if sector.margin is None:
+                continue
+            need = self._margin_need(sector, now)
+            if not need.any():
+                continue
+            self.margin_calls[number] += 0.0 if broker else need.sum()
+            if broker:
+                block = margin.liquidation_orders(number, sector.book, need > 0.0, self.log_price, sector.home)
+            else:
+                block = sector.raise_cash(now, need)
+            block["sector"] = number
+            block["quantity"] += block["slope"] * self.clearing.log_change[block["market"]]
+            for column in ("quantity", "slope", "lo", "hi"):
+                block[column] *= to_quote[block["market"]]
+            blocks.append(block)
+        return np.concatenate(blocks)
+
+    def _book_defaults(self, sector: Sector) -> None:
+        """Accounts below zero are wound up; who bears the loss is told."""
+        fund = sector.n if sector.house_rows else None
+        booked = settle_defaults(self.ledger, sector.id, sector.lender, self.log_price, insurance_member=fund)
+        if booked.members.size:
+            borne = ", ".join(f"{usd_bn:.2g} USD bn by {holder}" for holder, usd_bn in booked.loss_usd_bn.items())
+            kind = "insurance_fund" if set(booked.loss_usd_bn) == {INSURANCE_FUND} else "default"
+            self._happened(kind, sector.id, f"{booked.members.size} accounts fail; losses: {borne}")
+            self.ledger.check(self.day)
+
+    def _margin_need(self, sector: Sector, now: View) -> np.ndarray:
+        """Margin each member of a sector must free, USD bn."""
+        assert sector.margin is not None
+        factor = self.public.margin_factor.get(sector.id, 1.0)
+        rates = margin.initial_rates(sector.margin, self.risk.vol, factor)
+        initial = margin.initial_requirement(sector.book, self.log_price, rates, sector.home)[: sector.n]
+        equity = sector.book.equity_usd(self.log_price)[: sector.n]
+        return sector.maintenance_shortfall(now, initial, equity)
+
+    def _contract_carry_pct(self, yields_pct: np.ndarray) -> np.ndarray:
+        """What a long contract earns, per cent a year: forwards the rate differential plus the swap basis, bond
+        futures yield less repo, equity futures dividends less repo, perpetuals minus the funding rate."""
+        rate = self.public.policy_rate_pct
+        carry = yields_pct + INCOME_PCT - rate[QUOTE_CCY]
+        carry[FX] = rate[BASE_CCY[FX]] - rate[QUOTE_CCY[FX]]
+        carry[USDJPY] += economy.SWAP_BASIS_PCT
+        carry[BTC] = -self.sectors["crypto_longs"].funding_rate_pct_per_yr
+        return carry
+
+    @property
+    def _usd_bn_per_tn(self) -> float:
+        """US dollars (bn) per trillion yen at the quote."""
+        return 1000.0 * float(usd_per_currency(self.quote)[JPY])
+
+    def _traded(self, sector: str, reason: str, markets: list[int] | np.ndarray) -> float:
+        """Net purchases today by one sector for one reason in some markets, USD bn at the quote."""
+        number = list(self.sectors).index(sector)
+        mine = (self.orders["sector"] == number) & (self.orders["reason"] == REASON[reason])
+        return float(self.clearing.filled[mine & np.isin(self.orders["market"], markets)].sum())
+
+    def _liquidated(self) -> np.ndarray:
+        """Positions sold out today by brokers and exchanges, USD bn, (sectors,), currency conversions left out."""
+        sold = (self.orders["reason"] == REASON["liquidation"]) & ~IS_FX[self.orders["market"]]
+        return np.bincount(self.orders["sector"][sold], np.abs(self.clearing.filled[sold]), len(self.sectors))
+
+    def _flows(self) -> np.ndarray:
+        """Net purchases today, USD bn at the quote, (sectors, reasons, markets), currency legs included."""
+        shape = (len(self.sectors), len(REASONS), N_MARKETS)
+        orders, filled = self.orders, self.clearing.filled
+        cell = (orders["sector"].astype(np.int64) * shape[1] + orders["reason"]) * shape[2]
+        flows = np.bincount(cell + orders["market"], filled, np.prod(shape))
+        for leg, sign in (("fx1", "sign1"), ("fx2", "sign2")):
+            has = orders[leg] >= 0
+            net = filled[has] * orders[sign][has] * (1.0 - orders["hedge"][has])
+            flows += np.bincount(cell[has] + orders[leg][has], net, flows.size)
+        flows = flows.reshape(shape)
+        for schedule, bought in zip(self.schedules, self.clearing.matrix_filled, strict=True):
+            flows[schedule.sector, REASON["market_making"]] += bought
+        return flows
+
+    def _leverage(self, equity_usd_bn: np.ndarray) -> np.ndarray:
+        """Assets and contracts over equity, by sector; 0 where there is no equity."""
+        value = unit_value_usd(self.log_price)
+        gross = np.array(
+            [((np.abs(s.book.units) + np.abs(s.book.contracts)) @ value).sum() for s in self.sectors.values()]
+        )
+        return np.divide(gross, equity_usd_bn, out=np.zeros_like(gross), where=equity_usd_bn > 1e-9)
+
+    def _gross_contracts(self, sector: str, market: int) -> float:
+        return float(np.abs(self.sectors[sector].book.contracts_usd(self.log_price)[:, market]).sum())
+
+    def _stress_index(self) -> float:
+        """Sum of three averages: log rise of volatility, log loss of depth, margin called over margined equity."""
+        vol = np.maximum(np.log(self.risk.vol / self.risk.calm_vol), 0.0).mean()
+        lost = np.maximum(np.log(self.opening_depth / np.maximum(self.depth, 1e-12)), 0.0).mean()
+        margined = sum(
+            max(float(s.book.equity_usd(self.log_price).sum()), 0.0)
+            for s in self.sectors.values()
+            if s.margin is not None
+        )
+        return float(vol + lost + self.margin_calls.sum() / max(margined, 1e-9))

@@ -1,0 +1,292 @@
+"""The run directory: which tables there are, what their columns are called, how they are written and read.
+
+A directory appears whole: it is written next to its place under a temporary name and renamed at the end.
+"""
+
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from abm.world.errors import InputError
+from abm.world.instruments import FX, IDS, IS_BOND
+
+CONVERGED: Final = "converged"
+NEWS: Final = "news"
+TABLES: Final = ("daily", "flows", "attribution", "events")
+ROWS_PER_GROUP: Final = 131_072
+POLICY_BANKS: Final = {"BOJ": "JPY", "FED": "USD", "ECB": "EUR", "BOE": "GBP", "RBA": "AUD", "BANXICO": "MXN"}
+CROSSES: Final[dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]] = {
+    "EURJPY": lambda fx: fx["EURUSD"] * fx["USDJPY"],
+    "AUDJPY": lambda fx: fx["AUDUSD"] * fx["USDJPY"],
+    "GBPJPY": lambda fx: fx["GBPUSD"] * fx["USDJPY"],
+    "MXNJPY": lambda fx: fx["USDJPY"] / fx["USDMXN"],
+}
+CODE: Final = pa.dictionary(pa.int8(), pa.string())
+TIME: Final = pa.timestamp("ms")
+KEYS: Final = [pa.field("seed", pa.int64()), pa.field("day", pa.int16())]
+EVENTS_SCHEMA: Final = pa.schema(
+    [
+        *KEYS,
+        pa.field("date", TIME),
+        pa.field("kind", pa.string()),
+        pa.field("cause", pa.string()),
+        pa.field("text", pa.string()),
+        pa.field("details", pa.string()),
+    ]
+)
+
+
+def series_column(series: str) -> str:
+    """Column of daily.parquet that holds a series: an instrument id, an exchange rate or a cross."""
+    if series in CROSSES:
+        return f"fx.{series}"
+    if series not in IDS:
+        raise KeyError(f"no series {series!r}; known are {', '.join((*IDS, *CROSSES))}")
+    i = IDS.index(series)
+    return f"yield_pct.{series}" if IS_BOND[i] else f"fx.{series}" if i in FX else f"price.{series}"
+
+
+def daily_schema(sectors: Iterable[str]) -> pa.Schema:
+    """Columns of the daily table for these sectors."""
+    sectors = tuple(sectors)
+    bonds = [name for i, name in enumerate(IDS) if IS_BOND[i]]
+    assets = [name for i, name in enumerate(IDS) if i not in FX]
+    rates = [*(IDS[i] for i in FX), *CROSSES]
+    numbers = [
+        *(f"yield_pct.{name}" for name in bonds),
+        *(f"price.{name}" for name in assets),
+        *(f"fx.{name}" for name in rates),
+        *(f"policy_rate_pct.{bank}" for bank in POLICY_BANKS),
+        *(f"depth_usd_bn_per_pct.{name}" for name in IDS),
+        *(
+            f"{kind}.{sector}"
+            for kind in ("margin_calls_usd_bn", "liquidations_usd_bn", "equity_usd_bn", "leverage")
+            for sector in sectors
+        ),
+        "intervention_jpy_tn",
+        "boj_purchases_jpy_tn",
+        "exceptional_purchases_jpy_tn",
+        "inflation_pct.JP",
+        "interest_to_revenue_pct.JP",
+        "debt_to_gdp_pct.JP",
+        "unfunded_pct_gdp.JP",
+        "intervention_risk",
+        "hike_risk",
+        "stress_index",
+        "open_interest_usd_bn.BTC",
+        "funding_pct.BTC",
+        "carry_gross_usd_bn",
+    ]
+    return pa.schema(
+        [
+            *KEYS,
+            pa.field("date", TIME),
+            *(pa.field(name, pa.float64()) for name in numbers),
+            pa.field("ladder", pa.int8()),
+            pa.field("margin_rounds", pa.int16()),
+            pa.field("status", CODE),
+        ]
+    )
+
+
+def flows_schema() -> pa.Schema:
+    """Net purchases, USD bn, by sector, market and reason."""
+    names = [pa.field(name, CODE) for name in ("sector", "market", "reason")]
+    return pa.schema([*KEYS, *names, pa.field("usd_bn", pa.float64())])
+
+
+def attribution_schema() -> pa.Schema:
+    """Parts of each move: `bp` is filled for bonds, `pct` for everything else."""
+    names = [pa.field(name, CODE) for name in ("market", "sector", "reason")]
+    return pa.schema([*KEYS, *names, pa.field("bp", pa.float64()), pa.field("pct", pa.float64())])
+
+
+class TableWriter:
+    """One Parquet file, written in row groups of similar size in the order rows are added."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+        self._writer: pq.ParquetWriter | None = None
+
+    def add(self, table: pa.Table) -> None:
+        """Append the rows of one seed."""
+        self._waiting.append(table)
+        self._rows += table.num_rows
+        if self._rows >= ROWS_PER_GROUP or self._rows * table.num_columns >= 8 * ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting).unify_dictionaries()
+        if self._writer is None:
+            split = [f.name for f in table.schema if pa.types.is_floating(f.type)]
+            coded = [f.name for f in table.schema if f.name not in split]
+            self._writer = pq.ParquetWriter(
+                self.path, table.schema, compression="zstd", use_dictionary=coded, use_byte_stream_split=split
+            )
+        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        self._waiting, self._rows = [], 0
+
+    def close(self) -> None:
+        """Write what waits and finish the file."""
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+class RunWriter:
+    """Writes the tables of a run into a temporary directory beside its place; `publish` moves it there."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = Path(target)
+        require_replaceable(self.target)
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        self.directory = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent))
+        os.chmod(self.directory, 0o755)
+        self._writers: dict[str, TableWriter] = {}
+
+    def add(self, tables: Mapping[str, pa.Table]) -> None:
+        """Append the tables of one seed; seeds must come in the order wanted in the files."""
+        for name, table in tables.items():
+            if name not in self._writers:
+                self._writers[name] = TableWriter(self.directory / f"{name}.parquet")
+            self._writers[name].add(table)
+
+    def close(self) -> None:
+        """Finish all files."""
+        for writer in self._writers.values():
+            writer.close()
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def publish(self) -> Path:
+        """Move the finished directory to its place, replacing an earlier run of the same path."""
+        self.close()
+        return publish(self.directory, self.target)
+
+
+def require_replaceable(target: Path) -> None:
+    """InputError if the path holds anything but an earlier run or comparison."""
+    if not target.exists():
+        return
+    ours = target.is_dir() and any((target / name).is_file() for name in ("manifest.json", "compare.json"))
+    if not ours and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target}: exists and is not a run directory; choose another path or empty it")
+
+
+def publish(directory: Path, target: Path) -> Path:
+    """Rename a finished directory to its target; an earlier run there is replaced."""
+    old = None
+    if target.exists() and any(target.iterdir()):
+        old = directory.with_name(directory.name + "-replaced")
+        os.rename(target, old)
+    os.rename(directory, target)
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Readable JSON, lists of numbers on one line; numbers that are not finite become null."""
+    text = json.dumps(_finite(content), indent=2, ensure_ascii=False, default=str)
+    text = re.sub(r"\[\n\s+([^\[\]{}\"]*?)\n\s*\]", lambda m: f"[{' '.join(m[1].split())}]", text)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def content_hash(content: Any) -> str:
+    """SHA-256 of the content as sorted JSON."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """A saved run, read when asked."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path | str) -> "RunDirectory":
+        """InputError if the path is not a run directory."""
+        path = Path(path)
+        if not (path / "manifest.json").is_file():
+            raise InputError(f"{path} is not a run directory: it has no manifest.json")
+        return cls(path)
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What was run, with what, and how it ended."""
+        content: dict[str, Any] = json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
+        return content
+
+    @cached_property
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """Per measure: unit, text, median, 5-95 %, interval of the median."""
+        content: dict[str, Any] = json.loads((self.path / "summary.json").read_text(encoding="utf-8"))
+        measures: dict[str, dict[str, Any]] = content["measures"]
+        return measures
+
+    @cached_property
+    def failed_seeds(self) -> tuple[int, ...]:
+        """Seeds that broke off; their rows end early and are left out of figures and measures."""
+        return tuple(f["seed"] for f in self.manifest["failures"])
+
+    def table(self, name: str, columns: list[str] | None = None, filters: Any = None) -> pa.Table:
+        """One of the tables, or some of its columns and rows; empty if nothing was written."""
+        file = self.path / f"{name}.parquet"
+        if not file.is_file():
+            raise FileNotFoundError(f"{self.path} has no {name}.parquet: no seed was finished")
+        return pq.read_table(file, columns=columns, filters=filters)
+
+    def frame(self, name: str, columns: list[str] | None = None, filters: Any = None) -> pd.DataFrame:
+        """Rows of complete seeds as a data frame."""
+        if columns is not None and "seed" not in columns:
+            columns = ["seed", *columns]
+        frame: pd.DataFrame = self.table(name, columns, filters).to_pandas()
+        return frame[~frame["seed"].isin(self.failed_seeds)] if self.failed_seeds else frame
+
+    @cached_property
+    def daily(self) -> pd.DataFrame:
+        """All columns, all complete seeds."""
+        return self.frame("daily")
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """All events of complete seeds, `details` as dictionaries."""
+        events = self.frame("events")
+        return events.assign(details=events["details"].map(json.loads))
+
+    def seed_tables(self, seed: int) -> dict[str, pa.Table]:
+        """The tables of one seed."""
+        return {name: self.table(name, filters=[("seed", "=", seed)]) for name in TABLES}

@@ -1,0 +1,535 @@
+"""The macro block: what everybody publicly knows about policy, budgets, prices and the authorities' words.
+
+`Public` is a record that nobody writes into: events and the passing of days make a new one.
+
+Policy expectations. Every currency has one expected path, r_inf + (s - r_inf) exp(-k t), that starts at s = policy
+rate + near-term part. A move that was priced with probability p changes the start by the surprise only: +(1 - p) x
+step when it comes, -p x step when it does not, the priced part being taken out of the near-term part. Decisions drawn
+with the probability that was priced therefore have no mean effect on any yield or exchange rate.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import singledispatch
+from typing import Final
+
+import numpy as np
+
+from abm.world import events as ev
+from abm.world.instruments import (
+    BASE_CCY,
+    CCY,
+    DURATION_YR,
+    FX,
+    INDEX,
+    IS_BOND,
+    JGBS,
+    JPY,
+    N_MARKETS,
+    QUOTE_CCY,
+    USDJPY,
+)
+
+YEAR_DAYS: Final = 250
+BANK_CCY: Final = {"BOJ": CCY["JPY"], "FED": CCY["USD"], "ECB": CCY["EUR"]}
+COUNTRY_CCY: Final = {"JP": CCY["JPY"], "US": CCY["USD"], "EU": CCY["EUR"]}
+HORIZON_YR: Final = 2.0  # of the rate differential that moves exchange rates
+FX_PER_RATE_PCT: Final = 4.0  # per cent of exchange rate per percentage point of two-year differential [L]
+SWAP_BASIS_PCT: Final = 0.15  # dollar-yen basis paid by who sells dollars forward (0.15-0.60 by regime) [L]
+NEAR_TERM_HALF_LIFE_DAYS: Final = 500.0  # over which the priced path catches up with the policy rate itself [L]
+EARNINGS_PCT_PER_SD: Final = 0.6  # per cent of equity value per standard deviation of activity news [L]
+INFLATION_TARGET_PCT: Final = 2.0
+INFLATION_PER_PURCHASE: Final = 0.1  # points of expected inflation per per cent of GDP bought exceptionally [L]
+YEN_PER_INFLATION: Final = 5.0  # per cent of USDJPY per point of expected inflation: parity over five years [L]
+PASS_THROUGH: Final = 0.03  # per cent of CPI per per cent of yen depreciation in the first year (Sasaki; 0.02-0.04)
+PASS_THROUGH_LAG_DAYS: Final = 180.0  # mean lag (6-12 months)
+REPRICING_SHARE: Final = 0.15  # of the debt per year (MoF: 165.3 of 1,088 tn refunded or new in FY2026)
+REFUNDING_MIX: Final = (0.530, 0.367, 0.050, 0.043, 0.010)  # JGB2 ... JGB40 in FY2026 market issuance, see Government
+WORDS_RISK: Final = (0.0, 0.03, 0.06, 0.10, 0.18)  # perceived risk added by words of levels 0 to 4 [L]
+CHECK_RISK: Final = 0.65  # P(operation within ten days | check) about 2/3, n = 3 (CALIBRATION.md section 3)
+CHECK_LAPSES_DAYS: Final = 10
+RISK_HALF_LIFE_DAYS: Final = 6.0
+FATIGUE: Final = 0.75  # credibility kept when words are repeated, or a check lapses, without an operation [L]
+REPETITION_DAYS: Final = 60  # words count as a repetition within so many trading days [L]
+CREDIBILITY_RECOVERY: Final = 0.01  # of lost credibility regained a day [L]
+SILENCE_DAYS: Final = 20  # of silence after which the ladder is one step lower [L]
+WEAK_AUCTION_HALF_LIFE_DAYS: Final = 5.0
+NEVER: Final = 10_000  # trading days since something that has not happened
+
+
+@dataclass(frozen=True)
+class Programme:
+    """A fiscal programme that is running: yen trillion a year, trading days left, and whether it forgoes revenue."""
+
+    jpy_tn_per_yr: float
+    days_left: int
+    forgoes_revenue: bool = False
+
+
+@dataclass(frozen=True)
+class HikeRule:
+    """How the public believes the Bank of Japan decides; the bank's own default parameters are the same.
+
+    Log-odds of a rise at a meeting. At the odds where the logistic has slope 1/5 (p = 0.28), per_yen_fall_pct and
+    per_disorder_bp are 5 percentage points per 1 % of yen fall and -8 per 10 bp (RULES.md).
+    """
+
+    intercept: float = -1.3  # 4 rises in the 16 meetings from March 2024 to December 2025, long after the last one
+    per_rate_gap_pp: float = 0.8  # per point the policy rate is below the perceived terminal rate [L]
+    per_inflation_pp: float = 1.0  # per point of inflation, actual and expected averaged, above 2 % [L]
+    inertia: float = 3.2  # taken off on the day after a change [L]
+    inertia_half_life_days: float = 40.0
+    per_yen_fall_pct: float = 0.25
+    per_disorder_bp: float = -0.04
+
+
+PERCEIVED_HIKE_RULE: Final = HikeRule()
+
+
+def _no_markets() -> np.ndarray:
+    return np.zeros(N_MARKETS)
+
+
+def _last_changes() -> dict[str, int]:
+    """Trading days from the last changes, of 19 December, 10 December and 5 June 2025, to 13 January 2026."""
+    return {"BOJ": 13, "FED": 20, "ECB": 148}
+
+
+@dataclass(frozen=True)
+class Public:
+    """Public state of policy and the economy. Rates in per cent, amounts in yen trillion, by currency or market."""
+
+    policy_rate_pct: np.ndarray  # (currencies,)
+    terminal_rate_pct: np.ndarray  # (currencies,) where people expect the policy rate to end
+    near_term_pct: np.ndarray  # (currencies,) start of the expected path less the policy rate
+    speed_per_yr: np.ndarray  # (currencies,) of the expected path towards the terminal rate
+    inflation_pct: float = 2.0  # Japan, year on year
+    inflation_expected_pct: float = 2.0  # Japan, next years
+    import_pressure_pct: float = 0.0  # depreciation not yet passed on, per cent of CPI
+    import_prices_pct: float = 0.0  # passed on since day 0, per cent of the CPI level
+    import_inflation_pct: float = 0.0  # part of year-on-year inflation that this is
+    gdp_jpy_tn: float = 640.0
+    debt_jpy_tn: float = 1088.0
+    revenue_jpy_tn: float = 80.0
+    interest_jpy_tn: float = 13.0  # a year
+    maturing_coupon_pct: float | None = None  # of the debt there was on day 0; None: its average rate
+    legacy_share: float = 1.0  # of the day-0 debt not yet matured
+    unfunded_pct_gdp: float = 0.0  # announced unfunded deficit, per cent of GDP, programme total
+    deficit_jpy_tn_per_yr: float = 0.0  # extra spending and forgone revenue now running
+    programmes: tuple[Programme, ...] = ()
+    mandate: str = "open"
+    issuance_jpy_tn_per_month: np.ndarray = field(default_factory=_no_markets)
+    planned_issuance_jpy_tn_per_month: np.ndarray = field(default_factory=_no_markets)
+    purchases_jpy_tn_per_month: np.ndarray = field(default_factory=_no_markets)
+    planned_purchases_jpy_tn_per_month: np.ndarray = field(default_factory=_no_markets)
+    exceptional_purchases_jpy_tn: float = 0.0  # so far
+    weak_auction_sd: float = 0.0  # memory of auction results, positive weak
+    signalling: bool = True  # whether words and checks act on beliefs
+    ladder: int = 0  # the ministry's last step: 0 silence, 1-4 words, 5 rate check, 6 operation
+    days_since_words: int = NEVER  # trading days since words of any level, a check or an operation
+    days_since_signal: int = NEVER  # trading days since words of level 4, a check or an operation
+    days_since_check: int = NEVER
+    days_since_operation: int = NEVER
+    intervention_risk: float = 0.0  # perceived probability of an operation within ten days, 0 to 1
+    signal_credibility: float = 1.0
+    hike_risk: float = 0.1  # perceived probability of a rate rise at the next meeting of the Bank of Japan
+    risk_aversion_sd: float = 0.0
+    risk_half_life_days: float = 10.0
+    margin_factor: Mapping[str, float] = field(default_factory=dict)
+    meetings: Mapping[str, int] = field(default_factory=dict)  # trading days until
+    days_since_rate_change: Mapping[str, int] = field(default_factory=_last_changes)  # by bank
+    decided: frozenset[str] = frozenset()  # banks whose decision of today is already known
+
+    @property
+    def interest_to_revenue_pct(self) -> float:
+        """Interest bill over tax revenue, per cent."""
+        return 100.0 * self.interest_jpy_tn / self.revenue_jpy_tn
+
+    @property
+    def debt_to_gdp_pct(self) -> float:
+        """General government bonds over GDP, per cent."""
+        return 100.0 * self.debt_jpy_tn / self.gdp_jpy_tn
+
+    @property
+    def average_coupon_pct(self) -> float:
+        """Interest bill over the debt, per cent."""
+        return 100.0 * self.interest_jpy_tn / self.debt_jpy_tn
+
+
+# -- expectations --------------------------------------------------------------------------------------------------
+
+
+def path_average_pct(public: Public, years: np.ndarray | float) -> np.ndarray:
+    """Average policy rate expected over the next ``years``, per cent, shape (currencies, len(years)).
+
+    r_inf + (s - r_inf) (1 - exp(-k t)) / (k t), with s = r + near-term part (Nelson-Siegel slope factor; Diebold
+    and Li 2006).
+    """
+    t = np.atleast_1d(np.asarray(years, dtype=float))
+    kt = np.maximum(public.speed_per_yr[:, None] * t, 1e-12)
+    slope = -np.expm1(-kt) / kt
+    start = public.policy_rate_pct + public.near_term_pct
+    return np.asarray(public.terminal_rate_pct[:, None] + (start - public.terminal_rate_pct)[:, None] * slope)
+
+
+def expected_log_price(public: Public) -> np.ndarray:
+    """Part of every log price that public expectations account for, shape (markets,).
+
+    Bonds: -duration x average expected policy rate over the duration. Exchange rates: uncovered parity over a
+    two-year horizon, scaled to the observed response to two-year differentials; the yen also falls with expected
+    inflation (purchasing-power parity over five years).
+    """
+    out = np.zeros(N_MARKETS)
+    years = DURATION_YR[IS_BOND]
+    average = path_average_pct(public, years)
+    out[IS_BOND] = -years * average[QUOTE_CCY[IS_BOND], np.arange(years.size)] / 100.0
+    two_year = path_average_pct(public, HORIZON_YR)[:, 0]
+    out[FX] = FX_PER_RATE_PCT / 100.0 * (two_year[BASE_CCY[FX]] - two_year[QUOTE_CCY[FX]])
+    out[USDJPY] += YEN_PER_INFLATION / 100.0 * (public.inflation_expected_pct - INFLATION_TARGET_PCT)
+    return out
+
+
+def perceived_hike_risk(
+    public: Public, yen_change_20d_pct: float, jgb30_5d_bp: float, rule: HikeRule = PERCEIVED_HIKE_RULE
+) -> float:
+    """Probability, 0 to 1, of a 25 bp rise at the next meeting of the Bank of Japan (RULES.md).
+
+    Logistic in the rate gap, the inflation gap, the time since the last change (inertia), the 20-day rise of USDJPY
+    (per cent, the yen's fall) and JGB disorder: the five-day rise of the 30-year yield (basis points), if positive.
+    The yen raises it and disorder lowers it: this pair of signs is the credibility trap.
+    """
+    gap = float(public.terminal_rate_pct[JPY] - public.policy_rate_pct[JPY])
+    inflation = 0.5 * (public.inflation_pct + public.inflation_expected_pct) - INFLATION_TARGET_PCT
+    since = public.days_since_rate_change.get("BOJ", NEVER)
+    odds = (
+        rule.intercept
+        + rule.per_rate_gap_pp * gap
+        + rule.per_inflation_pp * inflation
+        - rule.inertia * 0.5 ** (since / rule.inertia_half_life_days)
+        + rule.per_yen_fall_pct * yen_change_20d_pct
+        + rule.per_disorder_bp * max(jgb30_5d_bp, 0.0)
+    )
+    return logistic(odds)
+
+
+def logistic(odds: float) -> float:
+    """Probability from log-odds."""
+    return 1.0 / (1.0 + math.exp(-min(max(odds, -50.0), 50.0)))
+
+
+def decision(bank: ev.BankId, step_bp: float, probability: float, moved: bool, cause: str) -> ev.Event:
+    """The event a policy meeting becomes: a move of step_bp that had been priced with the probability, or a hold.
+
+    A hold takes the priced part, probability x step, out of the expected path, with the terminal rate following as
+    far as it follows a move; so the two outcomes, weighted with the probability, cancel.
+    """
+    if moved:
+        return ev.PolicyRate(bank=bank, change_bp=step_bp, expected_share=probability, cause=cause)
+    share = ev.PolicyRate.model_fields["terminal_share"].default
+    return ev.PolicyGuidance(
+        bank=bank,
+        terminal_change_bp=-share * probability * step_bp,
+        near_term_change_bp=-probability * step_bp,
+        note="policy rate unchanged",
+        cause=cause,
+    )
+
+
+def earnings_news(event: ev.Event) -> np.ndarray:
+    """Public news about earnings in an event, log price, shape (markets,)."""
+    out = np.zeros(N_MARKETS)
+    if isinstance(event, ev.DataSurprise):
+        local = {"US": ("NASDAQ", "SPX"), "JP": ("NIKKEI",), "EU": ()}[event.country]
+        for name in ("NIKKEI", "NASDAQ", "SPX"):
+            share = 1.0 if name in local else 0.5
+            out[INDEX[name]] = share * EARNINGS_PCT_PER_SD / 100.0 * event.growth_sd
+    return out
+
+
+# -- what the public hears -----------------------------------------------------------------------------------------
+
+
+@singledispatch
+def hear(event: ev.Event, public: Public) -> Public:
+    """The public state after an event became known; events that change nothing public leave it as it is."""
+    return public
+
+
+def _plus(values: np.ndarray, i: int, change: float) -> np.ndarray:
+    out = values.copy()
+    out[i] += change
+    return out
+
+
+@hear.register
+def _(event: ev.PolicyMeeting, public: Public) -> Public:
+    return replace(public, meetings={**public.meetings, event.bank: 0})
+
+
+@hear.register
+def _(event: ev.PolicyRate, public: Public) -> Public:
+    c = BANK_CCY[event.bank]
+    change_pct = event.change_bp / 100.0
+    priced_pct = event.expected_share * change_pct
+    since = dict(public.days_since_rate_change)
+    if event.change_bp != 0.0:
+        since[event.bank] = 0
+    return replace(
+        public,
+        policy_rate_pct=_plus(public.policy_rate_pct, c, change_pct),
+        near_term_pct=_plus(public.near_term_pct, c, -priced_pct),
+        terminal_rate_pct=_plus(public.terminal_rate_pct, c, event.terminal_share * (change_pct - priced_pct)),
+        days_since_rate_change=since,
+        decided=public.decided | {event.bank},
+    )
+
+
+@hear.register
+def _(event: ev.PolicyGuidance, public: Public) -> Public:
+    c = BANK_CCY[event.bank]
+    return replace(
+        public,
+        terminal_rate_pct=_plus(public.terminal_rate_pct, c, event.terminal_change_bp / 100.0),
+        near_term_pct=_plus(public.near_term_pct, c, event.near_term_change_bp / 100.0),
+    )
+
+
+@hear.register
+def _(event: ev.DataSurprise, public: Public) -> Public:
+    c = COUNTRY_CCY[event.country]
+    return replace(
+        public,
+        terminal_rate_pct=_plus(public.terminal_rate_pct, c, event.terminal_change_bp / 100.0),
+        near_term_pct=_plus(public.near_term_pct, c, event.near_term_change_bp / 100.0),
+    )
+
+
+def _launch(public: Public, total_jpy_tn: float, years: float, forgoes_revenue: bool) -> Public:
+    """A programme of this size starts to run: deficit up, revenue down if taxes are cut, until its years are over."""
+    per_year = total_jpy_tn / years
+    programme = Programme(per_year, max(round(years * YEAR_DAYS), 1), forgoes_revenue)
+    return replace(
+        public,
+        unfunded_pct_gdp=public.unfunded_pct_gdp + 100.0 * total_jpy_tn / public.gdp_jpy_tn,
+        deficit_jpy_tn_per_yr=public.deficit_jpy_tn_per_yr + per_year,
+        revenue_jpy_tn=public.revenue_jpy_tn - per_year * forgoes_revenue,
+        programmes=(*public.programmes, programme),
+    )
+
+
+@hear.register
+def _(event: ev.FiscalAnnouncement, public: Public) -> Public:
+    return _launch(public, event.amount_jpy_tn, event.years, forgoes_revenue=False)
+
+
+@hear.register
+def _(event: ev.TaxCut, public: Public) -> Public:
+    return _launch(public, event.amount_jpy_tn_per_year * event.years, event.years, forgoes_revenue=True)
+
+
+@hear.register
+def _(event: ev.Election, public: Public) -> Public:
+    return replace(public, mandate=event.mandate)
+
+
+@hear.register
+def _(event: ev.AuctionResult, public: Public) -> Public:
+    return replace(public, weak_auction_sd=public.weak_auction_sd - event.strength_sd)
+
+
+@hear.register
+def _(event: ev.IssuanceChange, public: Public) -> Public:
+    i = INDEX[event.market]
+    issuance = _plus(public.issuance_jpy_tn_per_month, i, event.change_jpy_tn_per_month)
+    return replace(public, issuance_jpy_tn_per_month=issuance)
+
+
+@hear.register
+def _(event: ev.PurchaseTaper, public: Public) -> Public:
+    purchases = public.purchases_jpy_tn_per_month
+    total = purchases.sum()
+    share = purchases / total if total > 0 else np.isin(np.arange(N_MARKETS), JGBS) / JGBS.size
+    changed = np.maximum(purchases + share * event.change_jpy_tn_per_month, 0.0)
+    return replace(public, purchases_jpy_tn_per_month=changed)
+
+
+@hear.register
+def _(event: ev.AssetPurchase, public: Public) -> Public:
+    if event.fixed_yield_pct is not None:  # an offer; what is bought is known only afterwards
+        return public
+    share = 100.0 * event.amount_jpy_tn / public.gdp_jpy_tn
+    return replace(
+        public,
+        exceptional_purchases_jpy_tn=public.exceptional_purchases_jpy_tn + event.amount_jpy_tn,
+        inflation_expected_pct=public.inflation_expected_pct + INFLATION_PER_PURCHASE * share,
+    )
+
+
+def _repeats(public: Public, level: int) -> bool:
+    """Whether words of this level only repeat what was said, with no operation since."""
+    recent = public.days_since_words < REPETITION_DAYS
+    return recent and level <= public.ladder and public.days_since_operation > public.days_since_words
+
+
+def _perceive(public: Public, risk: float, level: int) -> Public:
+    """A signal about the yen raises perceived intervention risk by what credibility is left.
+
+    risk' = risk + credibility x signal x (1 - risk); a repetition without action costs credibility first.
+    """
+    credibility = public.signal_credibility * (FATIGUE if _repeats(public, level) else 1.0)
+    heard = credibility * risk * (1.0 - public.intervention_risk) if public.signalling else 0.0
+    return replace(
+        public,
+        intervention_risk=public.intervention_risk + heard,
+        signal_credibility=credibility,
+        ladder=level,
+        days_since_words=0,
+        days_since_signal=0 if level >= 4 else public.days_since_signal,
+    )
+
+
+@hear.register
+def _(event: ev.VerbalIntervention, public: Public) -> Public:
+    return _perceive(public, WORDS_RISK[event.level], event.level)
+
+
+@hear.register
+def _(event: ev.RateCheck, public: Public) -> Public:
+    return replace(_perceive(public, CHECK_RISK, 5), days_since_check=0)
+
+
+@hear.register
+def _(event: ev.FxIntervention, public: Public) -> Public:
+    if event.amount_jpy_tn <= 0.0:  # yen sold: no threat to who is short of yen
+        return replace(public, ladder=0, intervention_risk=0.0)
+    acted = replace(public, signal_credibility=1.0, days_since_operation=0, days_since_words=0)
+    return _perceive(acted, CHECK_RISK, 6)
+
+
+@hear.register
+def _(event: ev.RiskAversion, public: Public) -> Public:
+    return replace(
+        public,
+        risk_aversion_sd=public.risk_aversion_sd + event.change_sd,
+        risk_half_life_days=event.half_life_days,
+    )
+
+
+@hear.register
+def _(event: ev.MarginChange, public: Public) -> Public:
+    factor = public.margin_factor.get(event.sector, 1.0) * event.factor
+    return replace(public, margin_factor={**public.margin_factor, event.sector: factor})
+
+
+# -- the passing of days -------------------------------------------------------------------------------------------
+
+
+def next_day(public: Public, yen_depreciation_pct: float, average_jgb_yield_pct: float, signalling: bool) -> Public:
+    """The public state one trading day later: memories fade, prices pass through, debt reprices.
+
+    yen_depreciation_pct: yesterday's rise of USDJPY, per cent. average_jgb_yield_pct: yield at which debt is
+    refunded (`refunding_yield_pct`). signalling: whether words and checks act on beliefs at all (behaviour rule
+    "signalling").
+    """
+    public = _count_days(public)
+    public = _pass_through(public, yen_depreciation_pct)
+    public = _reprice_debt(public, average_jgb_yield_pct)
+    public = _run_programmes(public)
+    return _fade_signals(public, signalling)
+
+
+def refunding_yield_pct(jgb_yields_pct: np.ndarray) -> float:
+    """Yield at which maturing debt is refunded, per cent: yields of JGB2 to JGB40 weighted with market issuance."""
+    return float(np.dot(REFUNDING_MIX, jgb_yields_pct))
+
+
+def _fade(half_life_days: float) -> float:
+    return float(0.5 ** (1.0 / half_life_days))
+
+
+def _count_days(public: Public) -> Public:
+    """Counters run and moods fade; yesterday's decisions are history."""
+    since = {bank: days + 1 for bank, days in public.days_since_rate_change.items()}
+    return replace(
+        public,
+        near_term_pct=public.near_term_pct * _fade(NEAR_TERM_HALF_LIFE_DAYS),
+        weak_auction_sd=public.weak_auction_sd * _fade(WEAK_AUCTION_HALF_LIFE_DAYS),
+        risk_aversion_sd=public.risk_aversion_sd * _fade(public.risk_half_life_days),
+        days_since_words=public.days_since_words + 1,
+        days_since_signal=public.days_since_signal + 1,
+        days_since_check=public.days_since_check + 1,
+        days_since_operation=public.days_since_operation + 1,
+        days_since_rate_change=since,
+        decided=frozenset(),
+    )
+
+
+def _pass_through(public: Public, yen_depreciation_pct: float) -> Public:
+    """Import prices reach consumers with an exponential lag, 0.03 % of the CPI per 1 % within the first year.
+
+    Year-on-year inflation carries them for about a year (Cabinet Office model; Sasaki; BoJ WP 22-J-16).
+    """
+    lag = 1.0 / PASS_THROUGH_LAG_DAYS
+    total = PASS_THROUGH / -math.expm1(-YEAR_DAYS * lag)
+    passed = lag * public.import_pressure_pct
+    change = passed - public.import_inflation_pct / YEAR_DAYS
+    return replace(
+        public,
+        import_pressure_pct=public.import_pressure_pct - passed + total * yen_depreciation_pct,
+        import_prices_pct=public.import_prices_pct + passed,
+        import_inflation_pct=public.import_inflation_pct + change,
+        inflation_pct=public.inflation_pct + change,
+    )
+
+
+def _reprice_debt(public: Public, refunding_yield_pct: float) -> Public:
+    """Interest bill: 15 % of the debt a year swaps its old coupon for today's yield, and new deficits borrow at it.
+
+    Debt of day 0 matures first, at its average coupon, so that +100 bp adds 0.15 x 1,088 tn x 1 % = 1.63 tn within a
+    year (CALIBRATION.md section 3: about 1.65). Planned deficits and the growth of GDP offset each other.
+    """
+    average = public.average_coupon_pct
+    legacy = average if public.maturing_coupon_pct is None else public.maturing_coupon_pct
+    coupon = legacy if public.legacy_share > 0.0 else average
+    refunded = REPRICING_SHARE / YEAR_DAYS * public.debt_jpy_tn
+    borrowed = public.deficit_jpy_tn_per_yr / YEAR_DAYS
+    change = (refunded * (refunding_yield_pct - coupon) + borrowed * refunding_yield_pct) / 100.0
+    return replace(
+        public,
+        interest_jpy_tn=public.interest_jpy_tn + change,
+        debt_jpy_tn=public.debt_jpy_tn + borrowed,
+        maturing_coupon_pct=legacy,
+        legacy_share=max(public.legacy_share - REPRICING_SHARE / YEAR_DAYS, 0.0),
+    )
+
+
+def _run_programmes(public: Public) -> Public:
+    """Fiscal programmes run down; one that ends leaves the deficit and gives forgone revenue back."""
+    if not public.programmes:
+        return public
+    ended = [p for p in public.programmes if p.days_left <= 1]
+    running = tuple(replace(p, days_left=p.days_left - 1) for p in public.programmes if p.days_left > 1)
+    return replace(
+        public,
+        programmes=running,
+        deficit_jpy_tn_per_yr=public.deficit_jpy_tn_per_yr - sum(p.jpy_tn_per_yr for p in ended),
+        revenue_jpy_tn=public.revenue_jpy_tn + sum(p.jpy_tn_per_yr for p in ended if p.forgoes_revenue),
+    )
+
+
+def _fade_signals(public: Public, signalling: bool) -> Public:
+    """Perceived intervention risk fades within days; a check that lapses without action costs credibility.
+
+    Lost credibility comes back slowly; after every SILENCE_DAYS of silence the ladder is one step lower.
+    """
+    lapsed = public.days_since_check == CHECK_LAPSES_DAYS < public.days_since_operation
+    silent = public.days_since_words % SILENCE_DAYS == 0
+    trust = public.signal_credibility
+    return replace(
+        public,
+        signalling=signalling,
+        intervention_risk=public.intervention_risk * _fade(RISK_HALF_LIFE_DAYS) if signalling else 0.0,
+        signal_credibility=trust * FATIGUE if lapsed else trust + CREDIBILITY_RECOVERY * (1.0 - trust),
+        ladder=max(public.ladder - 1, 0) if silent else public.ladder,
+    )

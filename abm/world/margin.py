@@ -1,0 +1,136 @@
+"""Margin mechanics: what a position must be backed with, and what the broker sells. Pure functions.
+
+Equity of an account is `Book.equity_usd`; contracts are settled to market in cash and have no value of their own.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+
+from abm.world.book import Book, MarginTerms
+from abm.world.instruments import (
+    BTC,
+    DURATION_YR,
+    EQUITIES,
+    FX,
+    HOLDABLE,
+    INDEX,
+    IS_BOND,
+    N_CCY,
+    N_MARKETS,
+    USD,
+    fx_legs,
+    unit_value_usd,
+    usd_per_currency,
+)
+from abm.world.orders import post
+
+Array = np.ndarray[Any, Any]
+
+RETAIL_FX_RATE: Final = 1.0 / 25.0  # Japan's cap on retail leverage is 25 (CALIBRATION.md section 1d, [mem])
+JGB_FUTURE_RATE: Final = 0.0125  # exchange margin, middle of 1-1.5 % (CALIBRATION.md section 1d, [mem])
+YEN_FUTURE_RATE: Final = 0.035  # middle of 3-4 % (same)
+EQUITY_FUTURE_RATE: Final = 0.06  # middle of 5-7 % (same)
+BITCOIN_RATE: Final = 0.20  # initial margin of positions of 20-50 million dollars (Binance, 18 March 2021)
+TIER_UP_TO_USD: Final = np.array([5e4, 2.5e5, 1e6, 1e7, 2e7, 5e7, 1e8, 2e8, 3e8, np.inf])
+TIER_MAINTENANCE: Final = np.array([0.004, 0.005, 0.01, 0.025, 0.05, 0.10, 0.125, 0.15, 0.25, 0.50])
+"""Bitcoin perpetual, maintenance margin by notional (Binance announcement of 18 March 2021). Each rate applies to
+the part of the notional inside its tier, like an income tax (Binance support, "tax bracket" set-up)."""
+
+
+def _broker_floor() -> Array:
+    """Lowest initial margin of a large account, fraction of notional: exchange futures margins; bonds by duration."""
+    floor = np.zeros(N_MARKETS)
+    floor[IS_BOND] = JGB_FUTURE_RATE * DURATION_YR[IS_BOND] / DURATION_YR[INDEX["JGB10"]]
+    floor[EQUITIES] = EQUITY_FUTURE_RATE
+    floor[BTC] = BITCOIN_RATE
+    floor[FX] = YEN_FUTURE_RATE
+    floor.setflags(write=False)
+    return floor
+
+
+BROKER: Final = MarginTerms(floor=_broker_floor(), z=2.33, horizon_days=10.0)
+"""Terms of a prime broker: 99 % loss over ten days (RULES.md), at least the exchange's futures margin."""
+
+
+def initial_rates(terms: MarginTerms, vol: Array, factor: float = 1.0) -> Array:
+    """Initial margin, fraction of notional, (markets,): max(floor, z * vol * sqrt(horizon)) * factor, at most 1.
+
+    vol: (markets,) log price per day. factor: what brokers and exchanges have made of their usual rates.
+    """
+    value_at_risk = terms.z * vol * np.sqrt(terms.horizon_days)
+    return np.asarray(np.minimum(np.maximum(terms.floor, value_at_risk) * factor, 1.0))
+
+
+def currency_rates(rates: Array, home: int = USD) -> Array:
+    """Margin on a foreign currency balance, (currencies,): the rates of the pairs that lead to it, added up."""
+    return np.array([sum(rates[pair] for pair, _ in fx_legs(home, c)) for c in range(N_CCY)])
+
+
+def initial_requirement(book: Book, log_price: Array, rates: Array, home: int = USD) -> Array:
+    """Initial margin of every row, USD bn, (rows,).
+
+    sum over markets of (|units| + |contracts|) * price * rate, plus, for every currency but ``home``,
+    |cash - loans| * rate of its exchange rate. A yen-funded Treasury position is thus charged for the bond and, once,
+    for the yen debt, however many assets the debt pays for; positions do not offset each other.
+    """
+    per_market = unit_value_usd(log_price) * rates
+    per_currency = usd_per_currency(log_price) * currency_rates(rates, home)
+    return np.asarray(_requirement(book.units, book.contracts, book.cash, book.loans, per_market, per_currency))
+
+
+@njit(cache=True)
+def _requirement(
+    units: Array, contracts: Array, cash: Array, loans: Array, per_market: Array, per_currency: Array
+) -> Array:
+    out = np.zeros(units.shape[0])
+    for row in range(units.shape[0]):
+        total = 0.0
+        for m in range(N_MARKETS):
+            gross = abs(units[row, m]) + abs(contracts[row, m])
+            if gross != 0.0:
+                total += gross * per_market[m]
+        for c in range(N_CCY):
+            total += abs(cash[row, c] - loans[row, c]) * per_currency[c]
+        out[row] = total
+    return out
+
+
+def liquidation_orders(sector: int, book: Book, members: Array, log_price: Array, home: int = USD) -> Array:
+    """ORDER rows with which the broker closes accounts: everything owned is sold for home currency, every contract is
+    closed by the opposite one, every foreign balance is converted. At any price (no slope), never more than there is.
+
+    sector: position in the registry. members: (members,) mask. Quantities in USD bn at ``log_price``.
+    """
+    who = np.flatnonzero(members)
+    owned, open_contracts = book.units[who], book.contracts[who]
+    per_unit = unit_value_usd(log_price)
+    foreign = (book.cash[who] - book.loans[who]) * usd_per_currency(log_price)
+    owned_usd = (owned * per_unit)[:, HOLDABLE]
+    sale = post(
+        HOLDABLE, -owned_usd, "liquidation", lo=np.minimum(-owned_usd, 0.0), hi=np.maximum(-owned_usd, 0.0),
+        funding=home, members=who,
+    )  # fmt: skip
+    close = post(np.arange(N_MARKETS), -open_contracts * per_unit, "liquidation", contract=True, members=who)
+    convert = [
+        post(pair, -sign * foreign[:, c], "liquidation", members=who)
+        for c in range(N_CCY)
+        for pair, sign in fx_legs(home, c)
+    ]
+    orders = np.concatenate([sale, close, *convert])
+    orders["sector"] = sector
+    return orders
+
+
+def maintenance_rate_by_notional(notional_usd: Array | float) -> Array:
+    """Maintenance margin of a bitcoin perpetual over its notional, by size of the position in USD (not bn).
+
+    From 0.4 % up to 50 thousand dollars; each further tier's rate applies to what lies in it, so the margin is
+    continuous and the rate rises with size: 2.3 % at 10 million, 7.8 % at 50 million.
+    """
+    notional = np.maximum(np.asarray(notional_usd, dtype=float), TIER_UP_TO_USD[0])
+    steps = np.diff(TIER_MAINTENANCE)
+    deduction = np.concatenate([[0.0], np.cumsum(steps * TIER_UP_TO_USD[:-1])])
+    tier = np.searchsorted(TIER_UP_TO_USD, notional)
+    return np.asarray(TIER_MAINTENANCE[tier] - deduction[tier] / notional)

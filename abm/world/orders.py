@@ -1,0 +1,171 @@
+"""Demand schedules: what every participant wants at the quote, and how fast it changes its mind.
+
+One row is one schedule ``q(x) = clip(quantity - slope * x, lo, hi)`` in USD bn valued at the day's quote, with
+``x`` the log change of the market's price from the quote; positive buys. A row in a bond, equity or crypto
+market may carry currency legs: an unhedged cross-border purchase also buys the foreign currency; a hedged one
+buys the currency spot and sells it forward (an exchange-rate swap), so that only ``1 - hedge`` of it weighs on
+the exchange rate.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from abm.world.instruments import N_MARKETS, QUOTE_CCY, fx_legs
+
+REASONS: Final = (
+    "news",  # public news in the quote (attribution only)
+    "policy_news",  # change of the public expectations curve in the quote (attribution only)
+    "valuation",  # price against one's own anchor
+    "fiscal_concern",  # re-pricing of the government's promise
+    "client_flows",  # subscriptions, redemptions, corporate and household business
+    "rebalancing",  # back to policy weights
+    "repatriation",  # foreign assets brought home
+    "reinvestment",  # premiums, maturing money, coupons
+    "hedging",  # change of a currency hedge ratio
+    "lapse",  # policyholders leave
+    "impairment",  # accounting or solvency limit
+    "risk_limit",  # VaR, interest-rate-risk or drawdown limit
+    "momentum",  # trend following
+    "stop_loss",  # own loss limit
+    "profit_taking",
+    "carry",  # entering or scaling a carry position
+    "carry_unwind",  # closing one
+    "margin_call",  # sold to meet a call
+    "liquidation",  # sold by the broker or the exchange
+    "market_making",  # dealers' and arbitrageurs' inventory and mean reversion
+    "dip_buying",  # unleveraged purchases at a deep discount
+    "asset_purchase",  # central-bank purchases
+    "intervention",  # foreign-exchange operations
+    "intervention_funding",  # securities sold to pay for them
+    "issuance",  # government supply and buy-backs
+    "cash_management",  # conversion of currency balances
+    "outside_flow",  # an outside holder's scheduled flow (impact experiments)
+    "default",  # assets of a failed account passed on and sold
+)
+REASON: Final = {name: i for i, name in enumerate(REASONS)}
+
+ORDER: Final = np.dtype(
+    [
+        ("sector", np.int32),  # position in the registry, filled in by the model
+        ("member", np.int32),  # row within the sector
+        ("market", np.int32),
+        ("reason", np.int32),
+        ("quantity", np.float64),  # USD bn at the quote, positive buys
+        ("slope", np.float64),  # USD bn per unit of log price, >= 0
+        ("lo", np.float64),  # USD bn, most it may sell (negative)
+        ("hi", np.float64),  # USD bn, most it may buy
+        ("fx1", np.int32),  # first currency leg's market, -1 for none
+        ("fx2", np.int32),
+        ("sign1", np.float64),  # +1 buys the pair's base currency when the order buys
+        ("sign2", np.float64),
+        ("hedge", np.float64),  # share of the currency legs sold forward, 0 to 1
+        ("contract", np.bool_),  # settled as forward, future or perpetual instead of cash
+    ]
+)
+
+
+def no_orders() -> np.ndarray:
+    """An empty block of orders."""
+    return np.empty(0, dtype=ORDER)
+
+
+def post(
+    market: int | np.ndarray,
+    quantity: np.ndarray | float,
+    reason: str,
+    *,
+    slope: np.ndarray | float = 0.0,
+    lo: np.ndarray | float = -np.inf,
+    hi: np.ndarray | float = np.inf,
+    funding: int | None = None,
+    hedge: np.ndarray | float = 0.0,
+    contract: bool = False,
+    members: np.ndarray | None = None,
+) -> np.ndarray:
+    """Rows for one market (quantity of shape (members,)) or several (shape (members, markets)).
+
+    market: position, or positions in the order of quantity's second axis. quantity, slope, lo, hi: USD bn at the
+    quote (slope per unit of log price); a one-dimensional slope or limit is per member. reason: one of REASONS. funding: currency that pays; a
+    different currency of the market adds the currency legs, of which the share ``hedge`` is sold forward. contract:
+    a forward, future or perpetual (no currency leg, no funding). members: rows of the sector, default 0, 1, 2 ...
+    Rows with neither quantity nor slope are dropped. Limits must satisfy lo <= 0 <= hi.
+    """
+    quantity = np.asarray(quantity, dtype=float)
+    markets = np.atleast_1d(np.asarray(market, dtype=np.int64))
+    if quantity.ndim <= 1:
+        quantity = quantity.reshape(-1, 1)
+    rows, columns = quantity.shape
+    if columns != markets.size:
+        raise ValueError(f"quantity has {columns} columns for {markets.size} markets")
+    if members is None:
+        members = np.arange(rows)
+    shape = (rows, columns)
+
+    def fill(value: np.ndarray | float) -> np.ndarray:
+        value = np.asarray(value, dtype=float)
+        if value.ndim == 1:
+            value = value.reshape(-1, 1)
+        return np.broadcast_to(value, shape).ravel()
+
+    out = np.zeros(rows * columns, dtype=ORDER)
+    out["sector"] = -1
+    out["member"] = np.repeat(members, columns)
+    out["market"] = np.tile(markets, rows)
+    out["reason"] = REASON[reason]
+    out["quantity"] = quantity.ravel()
+    out["slope"] = fill(slope)
+    out["lo"] = np.minimum(fill(lo), 0.0)
+    out["hi"] = np.maximum(fill(hi), 0.0)
+    out["contract"] = contract
+    out["fx1"] = out["fx2"] = -1
+    if funding is not None and not contract:
+        legs = _LEGS[funding]
+        out["fx1"] = np.tile(legs.fx1[markets], rows)
+        out["fx2"] = np.tile(legs.fx2[markets], rows)
+        out["sign1"] = np.tile(legs.sign1[markets], rows)
+        out["sign2"] = np.tile(legs.sign2[markets], rows)
+        out["hedge"] = fill(hedge)
+    return out[(out["quantity"] != 0.0) | (out["slope"] != 0.0)]
+
+
+@dataclass(frozen=True)
+class _LegTable:
+    """Currency legs of every market for one funding currency."""
+
+    fx1: np.ndarray
+    fx2: np.ndarray
+    sign1: np.ndarray
+    sign2: np.ndarray
+
+
+def _leg_table(funding: int) -> _LegTable:
+    fx = np.full((2, N_MARKETS), -1, dtype=np.int32)
+    sign = np.zeros((2, N_MARKETS))
+    for market in range(N_MARKETS):
+        for k, (pair, direction) in enumerate(fx_legs(funding, int(QUOTE_CCY[market]))):
+            fx[k, market], sign[k, market] = pair, direction
+    return _LegTable(fx[0], fx[1], sign[0], sign[1])
+
+
+_LEGS = tuple(_leg_table(c) for c in range(6))
+
+
+@dataclass(frozen=True)
+class MatrixSchedule:
+    """Joint schedule of dealers or arbitrageurs, ``q(x) = sum(intercepts) - matrix @ x``, USD bn at the quote.
+
+    intercepts: reason -> (markets,) USD bn. matrix: (markets, markets), symmetric positive semidefinite, USD bn per
+    unit of log price. weights: (members, markets), columns sum to one: each member's part of the sector's trade.
+    """
+
+    sector: int
+    intercepts: dict[str, np.ndarray]
+    matrix: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def intercept(self) -> np.ndarray:
+        """All intercepts together, USD bn, shape (markets,)."""
+        return np.sum(list(self.intercepts.values()), axis=0)

@@ -1,0 +1,97 @@
+"""Files of a run directory."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from abm.output import tables
+from abm.output.tables import RunDirectory, RunWriter, TableWriter, content_hash, series_column, write_json
+from abm.world.errors import InputError
+
+
+def test_a_run_directory_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    writer = RunWriter(target)
+    writer.add({"daily": pa.table({"seed": [1]})})
+    assert not target.exists()
+    writer.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_earlier_run_is_replaced_and_other_directories_are_not(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    for seed in (1, 2):
+        writer = RunWriter(target)
+        writer.add({"daily": pa.table({"seed": [seed]})})
+        write_json(writer.directory / "manifest.json", {})
+        writer.publish()
+    assert pq.read_table(target / "daily.parquet").column("seed").to_pylist() == [2]
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    foreign = tmp_path / "thesis"
+    foreign.mkdir()
+    (foreign / "chapter.txt").write_text("mine")
+    with pytest.raises(InputError, match="not a run directory"):
+        RunWriter(foreign)
+    assert (foreign / "chapter.txt").read_text() == "mine"
+
+
+def test_an_empty_directory_may_be_used(tmp_path: Path) -> None:
+    target = tmp_path / "empty"
+    target.mkdir()
+    writer = RunWriter(target)
+    writer.add({"daily": pa.table({"seed": [1]})})
+    assert (writer.publish() / "daily.parquet").is_file()
+
+
+def test_row_groups_hold_many_seeds_but_not_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "ROWS_PER_GROUP", 100)
+    writer = TableWriter(tmp_path / "t.parquet")
+    for seed in range(10):
+        writer.add(pa.table({"seed": np.full(30, seed)}))
+    writer.close()
+    file = pq.ParquetFile(tmp_path / "t.parquet")
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [120, 120, 60]
+    assert file.read().column("seed").to_pylist() == [s for s in range(10) for _ in range(30)]
+
+
+def test_json_has_no_numbers_that_are_not_finite(tmp_path: Path) -> None:
+    content = {"a": math.nan, "b": [math.inf, 1.5], "c": np.float64(2.0), "words": ["x [1,\n2]"], "n": [1, 2, 3]}
+    write_json(tmp_path / "x.json", content)
+    text = (tmp_path / "x.json").read_text()
+    assert json.loads(text) == {"a": None, "b": [None, 1.5], "c": 2.0, "words": ["x [1,\n2]"], "n": [1, 2, 3]}
+    assert "[1, 2, 3]" in text
+
+
+def test_the_hash_of_a_content_does_not_depend_on_the_order_of_its_keys() -> None:
+    assert content_hash({"a": 1, "b": 2.0}) == content_hash({"b": 2.0, "a": 1})
+    assert content_hash({"a": 1}) != content_hash({"a": 2})
+
+
+def test_series_are_found_by_their_names() -> None:
+    assert [series_column(s) for s in ("JGB30", "BTC", "EURUSD", "AUDJPY")] == [
+        "yield_pct.JGB30",
+        "price.BTC",
+        "fx.EURUSD",
+        "fx.AUDJPY",
+    ]
+    with pytest.raises(KeyError, match="JGB35"):
+        series_column("JGB35")
+
+
+def test_rows_of_failed_seeds_are_kept_but_not_counted(saved: RunDirectory) -> None:
+    raw = saved.table("daily").to_pandas()
+    assert raw.groupby("seed")["day"].max().to_dict() == {1: 12, 2: 12, 3: 8, 4: 12}
+    assert set(saved.daily["seed"]) == {1, 2, 4}
+    failure = saved.table("events").to_pandas().query("kind == 'failure'")
+    assert failure[["seed", "day"]].values.tolist() == [[3, 9]]
+    assert "JGB30 holdings off" in failure["text"].iloc[0]
+
+
+def test_a_directory_without_a_manifest_is_not_a_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"manifest\.json"):
+        RunDirectory.open(tmp_path)

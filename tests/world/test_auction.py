@@ -1,0 +1,542 @@
+"""The auction: examples by hand, random problems against a slow solver, fills that balance, exact attribution."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import brentq
+
+from abm.world import auction
+from abm.world.auction import Clearing, Status, attribute, clear, excess_demand
+from abm.world.instruments import EUR, EURUSD, GBP, IDS, INDEX, IS_FX, JPY, N_MARKETS, USD, USDJPY
+from abm.world.orders import REASON, REASONS, MatrixSchedule, no_orders, post
+
+UST10, UST30, BUND10, JGB30, NIKKEI = (INDEX[i] for i in ("UST10", "UST30", "BUND10", "JGB30", "NIKKEI"))
+TRADED = (UST10, BUND10, JGB30, USDJPY, EURUSD)
+SECTORS = 5
+FAST = settings(max_examples=60, deadline=None)
+
+
+def book(*blocks: np.ndarray) -> np.ndarray:
+    """The blocks as one array, each posted by a sector of its own."""
+    orders = np.concatenate([no_orders(), *blocks])
+    orders["sector"] = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
+    return orders
+
+
+def dealers(matrix: np.ndarray, *markets: int, intercept: float = 0.0, sector: int = 4) -> MatrixSchedule:
+    """A joint schedule in the named markets; matrix of that size, the same intercept everywhere."""
+    full, wanted = np.zeros((N_MARKETS, N_MARKETS)), np.zeros(N_MARKETS)
+    full[np.ix_(markets, markets)] = matrix
+    wanted[list(markets)] = intercept
+    return MatrixSchedule(sector, {"market_making": wanted}, full, np.ones((1, N_MARKETS)))
+
+
+def flows(orders: np.ndarray, clearing: Clearing) -> tuple[np.ndarray, np.ndarray]:
+    """Net and gross fills per market, legs and joint schedules included, added up row by row."""
+    net, gross = np.zeros(N_MARKETS), np.zeros(N_MARKETS)
+    for row, bought in zip(orders, clearing.filled, strict=True):
+        for market, weight in (
+            (row["market"], 1.0),
+            (row["fx1"], row["sign1"] * (1.0 - row["hedge"])),
+            (row["fx2"], row["sign2"] * (1.0 - row["hedge"])),
+        ):
+            if market >= 0:
+                net[market] += weight * bought
+                gross[market] += abs(weight * bought)
+    for bought in clearing.matrix_filled:
+        net += bought
+        gross += np.abs(bought)
+    return net, gross
+
+
+def order_size(orders: np.ndarray, schedules: list[MatrixSchedule], x: np.ndarray) -> float:
+    """USD bn wanted at the quote plus what the price change moves, all markets."""
+    rows = np.clip(orders["quantity"], orders["lo"], orders["hi"])
+    size = 3.0 * float(np.abs(rows).sum() + (orders["slope"] * np.abs(x[orders["market"]])).sum())
+    return size + sum(float(np.abs(s.intercept).sum() + (np.abs(s.matrix) @ np.abs(x)).sum()) for s in schedules)
+
+
+def slow_clearing(orders: np.ndarray, schedules: list[MatrixSchedule]) -> np.ndarray:
+    """Market after market by root bracketing, until all clear: log changes (markets,)."""
+    x = np.zeros(N_MARKETS)
+
+    def excess(y: float, m: int) -> float:
+        x[m] = y
+        return float(excess_demand(orders, schedules, x)[m])
+
+    for _ in range(400):
+        for m in TRADED:
+            x[m] = brentq(excess, -1e3, 1e3, args=(m,), xtol=1e-15, rtol=1e-14)
+        if np.abs(excess_demand(orders, schedules, x)[list(TRADED)]).max() < 1e-9:
+            return x
+    raise AssertionError("the slow solver did not settle")
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> np.ndarray:
+    """One row in a traded market: round or arbitrary numbers, binding limits, no slope, legs, hedges."""
+    round_number = st.sampled_from([-3.0, -1.0, 0.0, 1.0, 2.0])
+    size = st.floats(0.0, 3.0)
+    market = draw(st.sampled_from(TRADED))
+    funding = None if IS_FX[market] else draw(st.sampled_from([None, JPY, EUR, USD, GBP]))
+    return post(
+        market,
+        np.array([draw(round_number | st.floats(-5.0, 5.0))]),
+        draw(st.sampled_from(["valuation", "repatriation", "carry"])),
+        slope=draw(st.sampled_from([0.0, 0.0, 1.0, 10.0]) | st.floats(0.01, 300.0)),
+        lo=draw(st.just(-np.inf) | size.map(lambda v: -v)),
+        hi=draw(st.just(np.inf) | size),
+        funding=funding,
+        hedge=draw(st.sampled_from([0.0, 1.0]) | st.floats(0.0, 1.0)),
+    )
+
+
+@st.composite
+def joint_schedules(draw: st.DrawFn, coupling: tuple[float, ...] = (1.0, 10.0)) -> list[MatrixSchedule]:
+    """Up to two joint schedules over the traded markets, positive definite, more or less collinear."""
+    out = []
+    for sector in range(3, 3 + draw(st.integers(0, 2))):
+        rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+        factor = rng.normal(size=(len(TRADED), 2)) * draw(st.sampled_from(coupling))
+        schedule = dealers(factor @ factor.T + 5.0 * np.eye(len(TRADED)), *TRADED, sector=sector)
+        wishes = {r: np.zeros(N_MARKETS) for r in ("market_making", "valuation")}
+        for wish in wishes.values():
+            wish[list(TRADED)] = rng.normal(size=len(TRADED))
+        out.append(replace(schedule, intercepts=wishes))
+    return out
+
+
+order_books = st.lists(blocks(), max_size=20).map(lambda rows: book(*rows))
+problems = st.tuples(order_books, joint_schedules())
+
+
+def with_sectors(orders: np.ndarray) -> np.ndarray:
+    """The same orders spread over the first sectors."""
+    orders = orders.copy()
+    orders["sector"] %= SECTORS
+    return orders
+
+
+def with_firm_slopes(orders: np.ndarray) -> np.ndarray:
+    """With unlimited elastic orders in every traded market, steep enough in the exchange rates for one solution."""
+    legs = orders["slope"][orders["fx1"] >= 0].sum()
+    extra = [post(m, 0.3, "valuation", slope=5.0 + (legs if IS_FX[m] else 0.0)) for m in TRADED]
+    extra += [post(INDEX["GBPUSD"], 0.1, "valuation", slope=5.0 + legs)]
+    return np.concatenate([orders, book(*extra)])
+
+
+# -- by hand -------------------------------------------------------------------------------------------------------
+
+
+def test_sale_moves_the_price_by_size_over_slope() -> None:
+    result = clear(book(post(UST10, -10.0, "repatriation"), post(UST10, 0.0, "valuation", slope=200.0)), [])
+    assert result.log_change[UST10] == pytest.approx(-0.05)
+    assert result.filled == pytest.approx([-10.0, 10.0])
+    assert result.slope[UST10] == pytest.approx(200.0)
+    assert result.status == Status.CONVERGED and not result.rationed.any()
+    assert not np.delete(result.log_change, UST10).any()
+
+
+def test_unhedged_sale_moves_the_exchange_rate_and_hedged_sale_does_not() -> None:
+    makers = [post(UST10, 0.0, "valuation", slope=100.0), post(USDJPY, 0.0, "valuation", slope=50.0)]
+    unhedged = clear(book(post(UST10, -2.0, "repatriation", funding=JPY), *makers), [])
+    half = clear(book(post(UST10, -2.0, "repatriation", funding=JPY, hedge=0.5), *makers), [])
+    hedged = clear(book(post(UST10, -2.0, "repatriation", funding=JPY, hedge=1.0), *makers), [])
+    assert [r.log_change[UST10] for r in (unhedged, half, hedged)] == pytest.approx([-0.02] * 3)
+    assert [r.log_change[USDJPY] for r in (unhedged, half, hedged)] == pytest.approx([-0.04, -0.02, 0.0])
+
+
+def test_euro_purchase_from_yen_crosses_two_exchange_rates() -> None:
+    makers = [post(m, 0.0, "valuation", slope=100.0) for m in (BUND10, USDJPY, EURUSD)]
+    result = clear(book(post(BUND10, 1.0, "carry", funding=JPY), *makers), [])
+    assert result.log_change[[BUND10, USDJPY, EURUSD]] == pytest.approx([0.01, 0.01, 0.01])
+
+
+def test_elastic_unhedged_buyer_trades_less_currency_at_a_higher_price() -> None:
+    buyer = post(UST10, 3.0, "carry", slope=100.0, funding=JPY)
+    makers = [post(UST10, 0.0, "valuation", slope=200.0), post(USDJPY, 0.0, "valuation", slope=50.0)]
+    result = clear(book(buyer, *makers), [])
+    assert result.filled == pytest.approx([2.0, -2.0, -2.0])
+    assert result.log_change[[UST10, USDJPY]] == pytest.approx([0.01, 0.04])
+
+
+def test_joint_schedule_carries_a_sale_to_other_markets() -> None:
+    matrix = 100.0 * np.linalg.inv(np.array([[1.0, 0.5], [0.5, 1.0]]))
+    result = clear(book(post(JGB30, -1.0, "lapse")), [dealers(matrix, JGB30, UST30)])
+    assert result.log_change[[JGB30, UST30]] == pytest.approx([-0.01, -0.005])
+    assert result.matrix_filled[0][[JGB30, UST30]] == pytest.approx([1.0, 0.0], abs=1e-12)
+
+
+def test_binding_limits_take_their_slope_out() -> None:
+    limited = post(UST10, 0.0, "valuation", slope=900.0, hi=4.0)
+    result = clear(book(post(UST10, -10.0, "lapse"), limited, post(UST10, 0.0, "valuation", slope=100.0)), [])
+    assert result.log_change[UST10] == pytest.approx(-0.06)
+    assert result.filled == pytest.approx([-10.0, 4.0, 6.0])
+    assert result.slope[UST10] == pytest.approx(100.0)
+
+
+def test_price_falls_to_where_the_dip_buyers_wait() -> None:
+    dip_buyer = post(UST10, -30.0, "dip_buying", slope=100.0, lo=0.0)
+    result = clear(book(post(UST10, -5.0, "liquidation"), dip_buyer), [])
+    assert result.log_change[UST10] == pytest.approx(-0.35)
+    assert result.status == Status.CONVERGED
+
+
+def test_nothing_posted_nothing_moves() -> None:
+    result = clear(no_orders(), [])
+    assert result.status == Status.CONVERGED and result.iterations == 0
+    assert not result.log_change.any() and not result.slope.any() and not result.depth.any()
+    assert result.filled.shape == (0,) and result.matrix_filled == ()
+    assert not attribute(no_orders(), [], result, SECTORS).any()
+
+
+def test_market_nobody_wants_keeps_its_quote_whatever_the_start() -> None:
+    orders = book(post(UST10, -1.0, "lapse"), post(UST10, 0.0, "valuation", slope=10.0))
+    result = clear(orders, [], start=np.full(N_MARKETS, 0.3))
+    assert result.log_change[UST10] == pytest.approx(-0.1)
+    assert not np.delete(result.log_change, UST10).any()
+    assert not result.rationed.any()
+
+
+def test_balanced_orders_without_slope_are_filled_at_the_quote() -> None:
+    result = clear(book(post(UST10, -1.0, "lapse"), post(UST10, 1.0, "issuance")), [], start=np.ones(N_MARKETS))
+    assert result.status == Status.CONVERGED
+    assert result.log_change[UST10] == 0.0
+    assert result.filled == pytest.approx([-1.0, 1.0])
+
+
+def test_flat_stretch_ends_nearest_to_the_quote() -> None:
+    """Sellers of 5 meet buyers who reach 5 at -0.1 and buy no more below: any lower price would clear too."""
+    orders = book(post(UST10, -5.0, "lapse"), post(UST10, 0.0, "valuation", slope=50.0, hi=5.0))
+    for start in (None, np.full(N_MARKETS, -0.7)):
+        assert clear(orders, [], start=start).log_change[UST10] == pytest.approx(-0.1)
+
+
+# -- rationing -----------------------------------------------------------------------------------------------------
+
+
+def test_sellers_without_buyers_are_not_filled() -> None:
+    result = clear(book(post(JGB30, -4.0, "lapse")), [])
+    assert result.status == Status.RATIONED
+    assert list(np.flatnonzero(result.rationed)) == [JGB30]
+    assert result.log_change[JGB30] == 0.0 and result.filled == pytest.approx([0.0])
+    assert result.residual_usd_bn[JGB30] == pytest.approx(-4.0)
+
+
+def test_long_side_is_cut_pro_rata_where_the_last_slope_ended() -> None:
+    sales = post(UST10, np.array([-6.0, -2.0]), "repatriation", funding=JPY)
+    buyer = post(UST10, 0.0, "valuation", slope=100.0, hi=2.0)
+    other = [post(UST30, -1.0, "lapse"), post(UST30, 0.0, "valuation", slope=10.0)]
+    result = clear(book(sales, buyer, post(USDJPY, 0.0, "valuation", slope=50.0), *other), [])
+    assert result.status == Status.RATIONED
+    assert list(np.flatnonzero(result.rationed)) == [UST10]
+    assert result.filled[:3] == pytest.approx([-1.5, -0.5, 2.0])
+    assert result.log_change[UST10] == pytest.approx(-0.02)
+    assert result.log_change[USDJPY] == pytest.approx(-2.0 / 50.0), "legs follow the fills, not the wishes"
+    assert result.log_change[UST30] == pytest.approx(-0.1)
+    assert result.residual_usd_bn[UST10] == pytest.approx(-6.0)
+    assert result.slope[UST10] == 0.0
+
+
+def test_outright_currency_orders_are_cut_before_legs() -> None:
+    orders = book(
+        post(UST10, -2.0, "repatriation", funding=JPY),
+        post(UST10, 0.0, "valuation", slope=100.0),
+        post(USDJPY, np.array([-1.0, -3.0]), "client_flows"),
+        post(USDJPY, 4.0, "hedging"),
+    )
+    result = clear(orders, [])
+    assert result.filled == pytest.approx([-2.0, 2.0, -0.5, -1.5, 4.0])
+    assert list(np.flatnonzero(result.rationed)) == [USDJPY]
+
+
+def test_leg_without_counterpart_cuts_its_trade_and_the_bond_clears_again() -> None:
+    orders = book(
+        post(UST10, -3.0, "repatriation", funding=JPY),
+        post(UST10, 0.0, "valuation", slope=100.0),
+        post(USDJPY, 1.0, "hedging"),
+    )
+    result = clear(orders, [])
+    assert result.filled == pytest.approx([-1.0, 1.0, 1.0])
+    assert result.log_change[UST10] == pytest.approx(-0.01)
+
+
+def test_bond_clears_again_when_a_currency_leg_finds_nobody() -> None:
+    """Buyers end at -4; then the seller whose leg finds nobody drops out, and half a billion clears at -3.5."""
+    orders = book(
+        post(UST10, -3.0, "lapse"),
+        post(UST10, -3.0, "repatriation", funding=JPY),
+        post(UST10, -3.0, "dip_buying", slope=1.0, lo=0.0, hi=1.0),
+    )
+    result = clear(orders, [])
+    assert result.filled == pytest.approx([-0.5, 0.0, 0.5])
+    assert result.log_change[UST10] == pytest.approx(-3.5)
+
+
+def test_joint_schedule_is_cut_like_any_other_order() -> None:
+    zero = dealers(np.zeros((1, 1)), UST10, intercept=-6.0)
+    result = clear(book(post(UST10, -2.0, "lapse"), post(UST10, 4.0, "issuance")), [zero])
+    assert result.filled == pytest.approx([-1.0, 4.0])
+    assert result.matrix_filled[0][UST10] == pytest.approx(-3.0)
+
+
+def test_inconsistent_singular_schedule_stays_finite_and_balanced() -> None:
+    """A schedule that prices only the sum of two markets cannot price an order in one of them."""
+    orders, schedules = book(post(UST10, 1.0, "carry")), [dealers(10.0 * np.ones((2, 2)), UST10, UST30)]
+    result = clear(orders, schedules)
+    assert result.status == Status.ITERATION_LIMIT
+    assert np.abs(result.log_change).max() < 10.0
+    assert flows(orders, result)[0] == pytest.approx(np.zeros(N_MARKETS), abs=1e-9)
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+def test_iteration_limit_is_reported_and_fills_still_balance(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    orders = book(
+        post(UST10, -10.0, "repatriation", funding=JPY),
+        post(UST10, 0.0, "valuation", slope=900.0, hi=4.0),
+        post(UST10, 0.0, "valuation", slope=100.0),
+        post(USDJPY, 0.0, "valuation", slope=70.0, hi=6.0),
+        post(USDJPY, 0.0, "valuation", slope=10.0),
+    )
+    monkeypatch.setattr(auction, "MAX_ITERATIONS", limit)
+    result = clear(orders, [])
+    assert result.status == Status.ITERATION_LIMIT and result.iterations == limit
+    assert result.residual_usd_bn == pytest.approx(excess_demand(orders, [], result.log_change))
+    assert np.abs(result.residual_usd_bn).max() > 1e-3
+    net, gross = flows(orders, result)
+    assert (np.abs(net) <= 1e-9 * gross + 1e-12).all()
+    parts = attribute(orders, [], result, SECTORS)
+    assert parts.sum(axis=(0, 1)) == pytest.approx(result.log_change, rel=1e-12, abs=1e-15)
+
+
+# -- random problems -----------------------------------------------------------------------------------------------
+
+
+@FAST
+@given(problems, st.integers(0, 2**32))
+def test_kernel_agrees_with_the_plain_equation(problem: tuple, seed: int) -> None:
+    orders, schedules = problem
+    x = np.random.default_rng(seed).normal(0.0, 0.1, N_MARKETS)
+    point = auction._Demand(orders, schedules).at(x)
+    assert point.excess == pytest.approx(excess_demand(orders, schedules, x), abs=1e-11)
+    for m in TRADED:
+        h = np.eye(N_MARKETS)[m] * 1e-9
+        higher, lower = (auction._Demand(orders, schedules).at(x + side * h) for side in (1.0, -1.0))
+        if np.array_equal(higher.jacobian, lower.jacobian):
+            secant = (excess_demand(orders, schedules, x - h) - excess_demand(orders, schedules, x + h)) / 2e-9
+            assert point.jacobian[:, m] == pytest.approx(secant, rel=1e-4, abs=1e-3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.tuples(order_books, joint_schedules(coupling=(1.0,))))
+def test_prices_agree_with_a_slow_solver(problem: tuple) -> None:
+    orders, schedules = with_firm_slopes(problem[0]), problem[1]
+    result = clear(orders, schedules)
+    assert result.status == Status.CONVERGED and not result.rationed.any()
+    assert result.log_change[list(TRADED)] == pytest.approx(slow_clearing(orders, schedules)[list(TRADED)], abs=1e-7)
+
+
+@FAST
+@given(problems, st.floats(-0.5, 0.5))
+def test_clearing_prices_clear_from_any_start(problem: tuple, start: float) -> None:
+    orders, schedules = with_firm_slopes(problem[0]), problem[1]
+    cold, warm = clear(orders, schedules), clear(orders, schedules, start=np.full(N_MARKETS, start))
+    size = order_size(orders, schedules, cold.log_change)
+    assert cold.status == warm.status == Status.CONVERGED
+    assert np.abs(excess_demand(orders, schedules, cold.log_change)).max() <= 1e-11 * size
+    assert warm.log_change == pytest.approx(cold.log_change, abs=1e-9)
+
+
+@FAST
+@given(problems)
+def test_walk_alone_finds_the_same_prices(problem: tuple) -> None:
+    orders, schedules = with_firm_slopes(problem[0]), problem[1]
+    expected = clear(orders, schedules)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auction, "HALVINGS", 0)
+        walked = clear(orders, schedules)
+    assert walked.status == Status.CONVERGED
+    assert walked.log_change == pytest.approx(expected.log_change, abs=1e-9)
+
+
+@FAST
+@given(problems)
+def test_fills_balance_and_stay_finite_whatever_the_orders(problem: tuple) -> None:
+    orders, schedules = problem
+    result = clear(orders, schedules)
+    size = order_size(orders, schedules, result.log_change)
+    assert all(np.isfinite(a).all() for a in (result.log_change, result.filled, result.slope, result.depth))
+    net, gross = flows(orders, result)
+    assert (np.abs(net) <= 1e-9 * gross + 1e-11 * size).all(), IDS[int(np.argmax(np.abs(net)))]
+    on_schedule = orders["quantity"] - orders["slope"] * result.log_change[orders["market"]]
+    wanted = np.clip(on_schedule, orders["lo"], orders["hi"])
+    assert (np.abs(result.filled) <= np.abs(wanted) + 1e-9 * size).all(), "rationing never enlarges a fill"
+    assert (result.filled * wanted >= -1e-9 * size).all(), "nor turns a buyer into a seller"
+    cut = np.abs(result.filled - wanted) > 1e-9 * max(size, 1.0)
+    assert (result.status == Status.CONVERGED) == (not result.rationed.any())
+    assert result.rationed.any() or not cut.any()
+
+
+@FAST
+@given(problems, st.integers(0, 2**32))
+def test_attribution_adds_up_to_the_move(problem: tuple, seed: int) -> None:
+    orders, schedules = with_sectors(problem[0]), problem[1]
+    start = np.random.default_rng(seed).normal(0.0, 0.1, N_MARKETS)
+    for result in (clear(orders, schedules), clear(orders, schedules, start=start)):
+        parts = attribute(orders, schedules, result, SECTORS)
+        assert parts.shape == (SECTORS, len(REASONS), N_MARKETS)
+        scale = max(np.abs(result.log_change).max(), 1e-3)
+        assert np.abs(parts.sum(axis=(0, 1)) - result.log_change).max() <= 1e-12 * scale
+
+
+@FAST
+@given(problems, st.integers(0, 2**32))
+def test_excess_demand_falls_with_the_price(problem: tuple, seed: int) -> None:
+    """Own market: always, legs being in other markets. All together: where nobody brings currency legs."""
+    orders, schedules = problem
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(0.0, 0.3, (2, N_MARKETS))
+    for m in TRADED:
+        higher = np.where(np.arange(N_MARKETS) == m, x + 0.1, x)
+        rise = excess_demand(orders, schedules, higher) - excess_demand(orders, schedules, x)
+        assert rise[m] <= 1e-9
+    hedged = orders.copy()
+    hedged["hedge"] = 1.0
+    assert (excess_demand(hedged, schedules, x) - excess_demand(hedged, schedules, y)) @ (x - y) <= 1e-9
+
+
+@FAST
+@given(problems, st.randoms(use_true_random=False))
+def test_prices_depend_neither_on_the_order_of_rows_nor_on_the_unit(problem: tuple, random: object) -> None:
+    orders, schedules = with_firm_slopes(problem[0]), problem[1]
+    result = clear(orders, schedules)
+    mixed = list(range(len(orders)))
+    random.shuffle(mixed)  # type: ignore[attr-defined]
+    doubled = orders[mixed]
+    for column in ("quantity", "slope", "lo", "hi"):
+        doubled[column] *= 2.0
+    again = clear(doubled, schedules + schedules)
+    assert again.log_change == pytest.approx(result.log_change, abs=1e-10)
+    assert again.filled == pytest.approx(2.0 * result.filled[mixed], abs=1e-7)
+
+
+def test_newton_does_not_cycle_between_the_tails_of_a_steep_schedule() -> None:
+    """From far away full Newton steps jump between the two flat tails for ever: demand falls steeply only near 0."""
+    orders = book(post(UST10, 0.5, "carry"), post(UST10, 0.0, "valuation", slope=100.0, lo=-1.0, hi=1.0))
+    result = clear(orders, [dealers(np.eye(1), UST10)], start=np.full(N_MARKETS, -1.0))
+    assert result.status == Status.CONVERGED
+    assert result.log_change[UST10] == pytest.approx(0.5 / 101.0)
+
+
+def test_many_institutions_clear_in_a_few_steps() -> None:
+    rng = np.random.default_rng(5)
+    rows = [
+        post(m, rng.normal(0.0, 0.05, 200), "valuation", slope=rng.pareto(1.5, 200), lo=-rng.exponential(0.2, 200),
+             hi=rng.exponential(0.2, 200), funding=JPY, hedge=0.5)
+        for m in range(N_MARKETS) if not IS_FX[m]
+    ]  # fmt: skip
+    factor = rng.normal(size=(N_MARKETS, 3))
+    schedules = [dealers(50.0 * (factor @ factor.T + np.eye(N_MARKETS)), *range(N_MARKETS), intercept=1.0)]
+    orders = book(*rows)
+    result = clear(orders, schedules)
+    assert result.status == Status.CONVERGED and result.iterations <= 6
+    assert clear(orders, schedules, start=result.log_change).iterations == 0
+
+
+# -- who moved the market ------------------------------------------------------------------------------------------
+
+
+def test_attribution_of_a_linear_market_is_each_order_by_itself() -> None:
+    rng = np.random.default_rng(2)
+    factor = rng.normal(size=(len(TRADED), 3))
+    quantity = rng.normal(size=(3, len(TRADED)))
+    orders = book(
+        *(post(np.array(TRADED), quantity[s : s + 1], reason, slope=np.array([20.0 + s]), funding=fund, hedge=0.3)
+          for s, (reason, fund) in enumerate([("lapse", JPY), ("carry", USD), ("margin_call", EUR)]))
+    )  # fmt: skip
+    schedule = dealers(factor @ factor.T + 5.0 * np.eye(len(TRADED)), *TRADED, intercept=0.7)
+    whole = attribute(orders, [schedule], clear(orders, [schedule]), SECTORS)
+    for sector, reason in ((0, "lapse"), (1, "carry"), (2, "margin_call"), (4, "market_making")):
+        alone = orders.copy()
+        alone["quantity"][alone["sector"] != sector] = 0.0
+        quiet = schedule if sector == 4 else replace(schedule, intercepts={"carry": np.zeros(N_MARKETS)})
+        moved = clear(alone, [quiet]).log_change
+        assert whole[sector, REASON[reason]] == pytest.approx(moved, abs=1e-12)
+    assert whole.sum(axis=(0, 1)) == pytest.approx(whole[[0, 1, 2, 4]].sum(axis=(0, 1)))
+
+
+def test_order_at_its_limit_pushes_by_its_fill() -> None:
+    orders = book(
+        post(UST10, -10.0, "lapse"),
+        post(UST10, 1.0, "dip_buying", slope=900.0, hi=4.0),
+        post(UST10, 0.0, "valuation", slope=100.0),
+    )
+    parts = attribute(orders, [], clear(orders, []), SECTORS)[:, :, UST10]
+    assert parts[0, REASON["lapse"]] == pytest.approx(-0.10)
+    assert parts[1, REASON["dip_buying"]] == pytest.approx(0.04)
+    assert parts[2, REASON["valuation"]] == pytest.approx(0.0)
+
+
+def test_move_of_a_rationed_market_belongs_to_those_who_pushed() -> None:
+    orders = book(
+        post(UST10, -6.0, "lapse"),
+        post(UST10, -2.0, "margin_call"),
+        post(UST10, 0.0, "valuation", slope=100.0, hi=2.0),
+        post(UST30, 0.0, "valuation", slope=100.0),
+    )
+    schedule = dealers(50.0 * np.eye(1), UST30)
+    result = clear(orders, [schedule])
+    parts = attribute(orders, [schedule], result, SECTORS)[:, :, UST10]
+    assert parts[0, REASON["lapse"]] == pytest.approx(-0.015)
+    assert parts[1, REASON["margin_call"]] == pytest.approx(-0.005)
+    assert not parts[2].any()
+
+
+def test_sale_of_bonds_is_what_moved_the_yen() -> None:
+    orders = book(
+        post(UST10, -2.0, "repatriation", funding=JPY),
+        post(UST10, 0.0, "valuation", slope=100.0),
+        post(USDJPY, 0.0, "valuation", slope=50.0),
+    )
+    parts = attribute(orders, [], clear(orders, []), SECTORS)
+    assert parts[0, REASON["repatriation"], [UST10, USDJPY]] == pytest.approx([-0.02, -0.04])
+
+
+def test_depth_is_the_flow_that_moves_a_market_by_one_unit() -> None:
+    rng = np.random.default_rng(4)
+    factor = rng.normal(size=(len(TRADED), 2)) * 5.0
+    schedules = [dealers(factor @ factor.T + 5.0 * np.eye(len(TRADED)), *TRADED)]
+    orders = book(post(NIKKEI, 1.0, "carry"), post(NIKKEI, -1.0, "lapse"))
+    result = clear(orders, schedules)
+    for m in TRADED:
+        moved = clear(np.concatenate([orders, book(post(m, 0.01, "outside_flow"))]), schedules).log_change[m]
+        assert result.depth[m] == pytest.approx(0.01 / moved)
+        assert result.depth[m] < result.slope[m]
+    assert result.depth[NIKKEI] == 0.0
+
+
+# -- what is refused -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("quantity", np.nan), ("quantity", np.inf), ("slope", -1.0), ("lo", 9.0), ("hedge", 1.5)]
+)
+def test_unsound_order_is_named(column: str, value: float) -> None:
+    orders = book(post(UST10, 1.0, "carry"), post(JGB30, 1.0, "lapse", hi=2.0))
+    orders[column][1] = value
+    with pytest.raises(ValueError, match=r"sector 1, member 0 in JGB30 for lapse"):
+        clear(orders, [])
+
+
+def test_unsound_schedule_start_and_sector_are_refused() -> None:
+    orders = book(post(UST10, 1.0, "carry"))
+    with pytest.raises(ValueError, match="joint schedule of sector 4"):
+        clear(orders, [dealers(np.full((1, 1), np.nan), UST10)])
+    with pytest.raises(ValueError, match=f"start must be {N_MARKETS} finite"):
+        clear(orders, [], start=np.zeros(3))
+    orders["sector"] = -1
+    with pytest.raises(ValueError, match="need 0 to 4"):
+        attribute(orders, [], clear(orders, []), SECTORS)
