@@ -74,6 +74,12 @@ class MarketModel(mesa.Model):
         self.recorder = Recorder(tuple(self.sectors), self.seed_number)
         self._open_books()
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copied or unpickled model: books look into its own ledger again."""
+        self.__dict__.update(state)
+        for name, sector in self.sectors.items():
+            sector.book = self.ledger.book(name)
+
     # -- the day ---------------------------------------------------------------------------------------------------
 
     def step(self) -> None:
@@ -226,12 +232,26 @@ class MarketModel(mesa.Model):
             sector.book = self.ledger.book(name)
         self.ledger.fund(self.lenders)
         self.ledger.check(0)
-        for sector in self.sectors.values():
-            sector.start(screen)
-        schedules = [s.matrix_schedule(screen) for s in self.sectors.values()]
-        self.depth = auction.depth(np.sum([s.matrix for s in schedules if s is not None], axis=0))
+        self._start_sectors(screen)
         self.opening_depth = self.depth
         self._record_opening()
+
+    def _start_sectors(self, screen: View) -> None:
+        """Market makers start first: their schedules give the depth that everybody else sees on day 0."""
+        others = []
+        joint = np.zeros((N_MARKETS, N_MARKETS))
+        for sector in self.sectors.values():
+            if type(sector).matrix_schedule is Sector.matrix_schedule:
+                others.append(sector)
+                continue
+            sector.start(screen)
+            schedule = sector.matrix_schedule(screen)
+            if schedule is not None:
+                joint += schedule.matrix
+        self.depth = auction.depth(joint)
+        screen = replace(screen, depth=self.depth)
+        for sector in others:
+            sector.start(screen)
 
     def _record_opening(self) -> None:
         """Day 0: the opening state, before anybody traded."""

@@ -1,7 +1,9 @@
 """What every registered sector must satisfy; a new entry in the registry is tested for free."""
 
 import copy
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -49,8 +51,8 @@ def wanted(sector: Sector, view: View) -> tuple[np.ndarray, np.ndarray]:
     orders = sector.decide(view)
     cell = orders["market"].astype(np.int64) * len(REASONS) + orders["reason"]
     size = N_MARKETS * len(REASONS)
-    quantity = np.bincount(cell, orders["quantity"], size)
-    slope = np.bincount(cell, orders["slope"], size)
+    quantity = np.bincount(cell, orders["quantity"], size).astype(float)
+    slope = np.bincount(cell, orders["slope"], size).astype(float)
     schedule = sector.matrix_schedule(view)
     if schedule is not None:
         quantity[:N_MARKETS] += schedule.intercept
@@ -64,6 +66,12 @@ def close(a: np.ndarray, b: np.ndarray, rel: float = 1e-9) -> bool:
 
 @pytest.fixture(params=list(REGISTRY))
 def sector(request: pytest.FixtureRequest, world: MarketModel) -> Sector:
+    return world.sectors[request.param]
+
+
+@pytest.fixture(params=[name for name, cls in REGISTRY.items() if cls.Params().members > 1])
+def crowd(request: pytest.FixtureRequest, world: MarketModel) -> Sector:
+    """A sector of several institutions."""
     return world.sectors[request.param]
 
 
@@ -108,9 +116,6 @@ def test_nobody_reads_the_future(sector: Sector, world: MarketModel) -> None:
 
 
 def _scenario_with(event: str) -> Any:
-    import tempfile
-    from pathlib import Path
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "other.toml"
         path.write_text('[scenario]\nname = "other"\nextends = "sanaenomics"\n' + event)
@@ -128,9 +133,8 @@ def permuted(value: Any, order: np.ndarray) -> Any:
     return value
 
 
-def test_the_order_of_members_does_not_matter(sector: Sector, world: MarketModel) -> None:
-    if sector.n < 2:
-        pytest.skip("one institution")
+def test_the_order_of_members_does_not_matter(crowd: Sector, world: MarketModel) -> None:
+    sector = crowd
     view = tomorrow(world)
     order = np.random.default_rng(1).permutation(sector.n)
     rows = np.concatenate([order, np.arange(sector.n, sector.n + sector.house_rows)])
@@ -153,3 +157,41 @@ def test_nothing_is_done_when_all_rules_are_off(sector: Sector, world: MarketMod
     assert twin.decide(view).size == 0
     schedule = twin.matrix_schedule(view)
     assert schedule is None or not schedule.matrix.any()
+
+
+def doubled(model: Any) -> Any:
+    """Parameters or an event with every amount of money doubled."""
+    money = [name for name in type(model).model_fields if "_usd_bn" in name or "_jpy_tn" in name]
+    return model.model_copy(update={name: 2 * getattr(model, name) for name in money})
+
+
+@pytest.fixture(scope="module")
+def worlds() -> list[MarketModel]:
+    """The same world with all amounts of money as they are, and doubled; eight days into the shock."""
+    plain = load_scenario("sanaenomics", days=8)
+    figures = {
+        path: replace(figure, value=2 * figure.value) if "USD bn" in figure.unit or "JPY tn" in figure.unit else figure
+        for path, figure in plain.state.figures.items()
+    }
+    rich = replace(
+        plain,
+        state=replace(plain.state, figures=figures),
+        params={name: doubled(params) for name, params in plain.params.items()},
+        events=tuple(doubled(event) for event in plain.events),
+    )
+    models = [MarketModel(plain, rng=3), MarketModel(rich, rng=3)]
+    for model in models:
+        model.run_for(8)
+    return models
+
+
+def test_twice_the_money_is_twice_the_orders_at_the_same_prices(sector: Sector, worlds: list[MarketModel]) -> None:
+    plain, rich = worlds
+    assert plain.log_price == pytest.approx(rich.log_price, abs=1e-9)
+    mine, theirs = (
+        model.flows[model.flows["sector"] == sector.id]
+        .groupby(["day", "market", "reason"], observed=True)["usd_bn"]
+        .sum()
+        for model in worlds
+    )
+    assert (2 * mine).to_dict() == pytest.approx(theirs.to_dict(), rel=1e-6, abs=1e-9)

@@ -109,7 +109,9 @@ class LifeInsurerParams(Params):
 
     liability_share: float = par(0.92, "of assets", "BALANCE_SHEETS.md", "policy liabilities, weighted mean", 0.5, 1)
     solvency_sigma: float = par(0.12, "log", "[L]", "dispersion of solvency ratios between members", 0, 0.5)
-    gap_sigma: float = par(0.05, "share", SOURCE_1A + ": Dai-ichi 6 pp per 50 bp", "duration gaps of matched members")
+    gap_sigma: float = par(
+        0.05, "share", SOURCE_1A + ": Dai-ichi 6 pp per 50 bp", "duration gaps of the matched", 0, 0.5
+    )
     mismatched: int = par(3, "members", SOURCE_3, "smallest members with concentrated mismatch", 0, 10)
     mismatch: float = par(0.25, "share", "[L]", "by which their liabilities are shorter than their bonds", 0, 1)
     participation: float = par(0.4, "share", "[L]", "gains and losses on risky assets borne by policyholders", 0, 1)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -47,9 +48,11 @@ FLOW_GROUPS: Final = {
     "Dollars against yen": ("USDJPY",),
 }
 MOVED: Final = ("JGB40", "UST30", "USDJPY")
+NO_EQUITY_USD_BN: Final = 1e-6  # sectors whose capital is kept outside the ledger open with nothing
 ADDS_UP: Final = "mean of seeds; the parts add up to the move"
 CONTRIBUTORS: Final = 8
 CONTRIBUTOR_COLOURS: Final = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, WINE, YELLOW)
+HATCHES: Final = ("", "////", "....")
 NEWS_COLOURS: Final = {"news": "#7A7A7A", "policy_news": "#B5B5B5"}
 OTHER_COLOUR: Final = "#DDDDDD"
 PRIVATE: Final = (
@@ -139,6 +142,7 @@ def _acts(ax: Axes, paths: Paths) -> None:
     dates = paths.dates.astype("datetime64[h]")
     ax.bar(dates - day // 2, 100.0 * checked / seeds, width=0.36, color=ORANGE, label="rate check")
     ax.bar(dates + day // 2, 100.0 * operated / seeds, width=0.36, color=VERMILLION, label="operation")
+    ax.set_ylim(0.0, max(ax.get_ylim()[1], 1.0))
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     mean = yen.sum(axis=1).mean()
     _title(ax, f"Checks and operations by day; yen bought over the run, mean {mean:.1f} JPY tn", "% of seeds")
@@ -155,7 +159,7 @@ def equities_bitcoin(paths: Paths) -> Figure:
     band(axes[1, 1], paths.dates, paths.column("open_interest_usd_bn.BTC"), ORANGE)
     _title(axes[1, 1], "Bitcoin: open interest of margined longs", "USD bn")
     band(axes[1, 2], paths.dates, paths.column("funding_pct.BTC"), ORANGE)
-    _title(axes[1, 2], "Bitcoin: funding paid by longs", "%")
+    _title(axes[1, 2], "Bitcoin: funding paid by longs", "% a year")
     for ax in axes.flat:
         mark_scheduled(ax, paths, words=ax is axes[0, 0])
         date_ticks(ax, paths.dates)
@@ -242,64 +246,82 @@ def _cumulated_flows(paths: Paths) -> dict[str, dict[str, np.ndarray]]:
 def who_moved_the_market(paths: Paths) -> Figure:
     """The mean move split exactly into news and orders by sector and reason, over time and at its largest."""
     parts = attribution.contributions(paths.run, MOVED, paths.shape[1] - 1)
-    figure, axes = new_figure(
-        2, 3, (12, 8.2), "Who moved the market, and why", paths.subtitle(ADDS_UP), height_ratios=(1.0, 1.15)
-    )
-    names = _largest_contributors(parts.values())
-    for column, market in enumerate(MOVED):
-        _stack(axes[0, column], paths, parts[market], names)
-        _bars(axes[1, column], paths, parts[market], names, named=column == 0)
+    heights = (1.0, 1.15)
+    title = "Who moved the market, and why"
+    figure, axes = new_figure(2, 3, (14, 8.4), title, paths.subtitle(ADDS_UP), height_ratios=heights)
+    fills = _fills(parts.values())
+    for (above, below), market in zip(axes.T, MOVED, strict=True):
+        layers = _layers(parts[market], fills)
+        _stack(above, paths, parts[market], layers)
+        _bars(below, paths, parts[market], layers)
     return figure
 
 
-def _largest_contributors(parts: Iterable[Contributions]) -> list[tuple[str, str]]:
-    """Those with the largest share of the moves over all panels, largest first; news is shown anyway."""
-    score: dict[tuple[str, str], float] = {}
-    for c in parts:
-        size = np.abs(c.parts).max(axis=1)
-        for name, share in zip(c.names, size / max(size.sum(), 1e-12), strict=True):
-            if name[0] != NEWS:
-                score[name] = score.get(name, 0.0) + share
-    return sorted(score, key=lambda n: -score[n])[:CONTRIBUTORS]
+@dataclass(frozen=True)
+class Layer:
+    """One contributor in the stack: its name in words, its fill, its cumulated part, (days,)."""
+
+    label: str
+    color: str
+    hatch: str
+    part: np.ndarray
 
 
-def _grouped(c: Contributions, names: list[tuple[str, str]]) -> list[tuple[str, str, np.ndarray]]:
-    """Label, colour and cumulated part of the named contributors, of news, and of all others together."""
+def _largest(c: Contributions) -> list[tuple[str, str]]:
+    """Sectors and reasons with the largest parts, over the run or on the day of the largest move; news not counted."""
+    size = np.abs(c.parts).max(axis=1) + np.abs(c.parts[:, c.turning_day])
+    order = [c.names[i] for i in np.argsort(-size, kind="stable") if c.names[i][0] != NEWS and size[i] > 0.0]
+    return order[:CONTRIBUTORS]
+
+
+def _fills(parts: Iterable[Contributions]) -> dict[tuple[str, str], tuple[str, str]]:
+    """Colour and hatch of every contributor shown, the same in all panels."""
+    names = list(dict.fromkeys(name for c in parts for name in _largest(c)))
+    n = len(CONTRIBUTOR_COLOURS)
+    return {name: (CONTRIBUTOR_COLOURS[i % n], HATCHES[i // n]) for i, name in enumerate(names)}
+
+
+def _layers(c: Contributions, fills: dict[tuple[str, str], tuple[str, str]]) -> list[Layer]:
+    """The largest contributors, then news, then all others together: they add up to the move."""
     found = dict(zip(c.names, c.parts, strict=True))
     nothing = np.zeros(c.parts.shape[1])
-    rows = [
-        (attribution.label(name), color, found.pop(name, nothing))
-        for name, color in zip(names, CONTRIBUTOR_COLOURS, strict=False)
-    ]
+    layers = [Layer(attribution.label(name), *fills[name], found.pop(name)) for name in _largest(c)]
     for reason, color in NEWS_COLOURS.items():
-        rows.append((attribution.label((NEWS, reason)), color, found.pop((NEWS, reason), nothing)))
-    rows.append(("all others", OTHER_COLOUR, sum(found.values(), nothing)))
-    return rows
+        name = (NEWS, reason)
+        layers.append(Layer(attribution.label(name), color, "", found.pop(name, nothing)))
+    return [*layers, Layer("all others", OTHER_COLOUR, "", sum(found.values(), nothing))]
 
 
-def _stack(ax: Axes, paths: Paths, c: Contributions, names: list[tuple[str, str]]) -> None:
+def _stack(ax: Axes, paths: Paths, c: Contributions, layers: list[Layer]) -> None:
     """Parts stacked over time, positive ones above zero and negative ones below, the total on top."""
     up, down = np.zeros(paths.dates.size), np.zeros(paths.dates.size)
-    for _, color, part in _grouped(c, names):
-        for edge, values in ((up, np.maximum(part, 0.0)), (down, np.minimum(part, 0.0))):
-            ax.fill_between(paths.dates, edge, edge + values, color=color, linewidth=0)
+    for layer in layers:
+        for edge, values in ((up, np.maximum(layer.part, 0.0)), (down, np.minimum(layer.part, 0.0))):
+            ax.fill_between(
+                paths.dates,
+                edge,
+                edge + values,
+                facecolor=layer.color,
+                hatch=layer.hatch,
+                edgecolor="white",
+                linewidth=0,
+            )
             np.add(edge, values, out=edge)
     zero_line(ax)
     ax.plot(paths.dates, c.total, color="white", linewidth=3.2)
-    ax.plot(paths.dates, c.total, color="black", linewidth=1.7, label="mean move")
+    ax.plot(paths.dates, c.total, color="black", linewidth=1.7)
     mark_scheduled(ax, paths)
     date_ticks(ax, paths.dates)
-    _title(ax, f"{c.market} since day 0", c.unit)
+    _title(ax, f"{c.market} since day 0: {'mean ' if c.seeds > 1 else ''}move (line) and its parts", c.unit)
 
 
-def _bars(ax: Axes, paths: Paths, c: Contributions, names: list[tuple[str, str]], named: bool) -> None:
+def _bars(ax: Axes, paths: Paths, c: Contributions, layers: list[Layer]) -> None:
     """Parts on the day of the largest mean move."""
-    day = c.turning_day
-    rows = [*_grouped(c, names), ("mean move", "black", c.total)]
-    values = [part[day] for _, _, part in rows]
+    rows = [*layers, Layer("move", "black", "", c.total)]
+    values = [layer.part[c.turning_day] for layer in rows]
     places = np.arange(len(rows))[::-1]
-    ax.barh(places, values, color=[color for _, color, _ in rows], height=0.72)
-    for place, value in zip(places, values, strict=True):
+    for place, value, layer in zip(places, values, rows, strict=True):
+        ax.barh(place, value, 0.72, color=layer.color, hatch=layer.hatch, edgecolor="white", linewidth=0)
         ax.annotate(
             f"{value:+.{1 if c.unit == 'bp' else 2}f}", (value, place), xytext=(math.copysign(3.0, value), 0.0),
             textcoords="offset points", va="center", ha="left" if value >= 0.0 else "right", fontsize=7.5,
@@ -307,13 +329,13 @@ def _bars(ax: Axes, paths: Paths, c: Contributions, names: list[tuple[str, str]]
         )  # fmt: skip
     ax.axvline(0.0, color="#666666", linewidth=0.8)
     ax.axhline(0.5, color="#BBBBBB", linewidth=0.8)
-    ax.set_yticks(places, [label for label, _, _ in rows] if named else [""] * len(rows))
+    ax.set_yticks(places, [layer.label for layer in rows])
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
     ax.grid(True, axis="x")
     ax.margins(x=0.2)
     ax.set_xlabel(c.unit)
-    _title(ax, f"{c.market}: parts on {paths.dates[day]} (day {day})", "")
+    _title(ax, f"{c.market}: parts on {paths.dates[c.turning_day]} (day {c.turning_day})", "")
 
 
 def sector_equity(paths: Paths) -> Figure:
@@ -322,10 +344,11 @@ def sector_equity(paths: Paths) -> Figure:
     for ax, sector in zip(axes.flat, PRIVATE, strict=True):
         equity = paths.column(f"equity_usd_bn.{sector}")
         opening = equity[:, :1]
+        solid = bool((opening > NO_EQUITY_USD_BN).all())
         zero_line(ax)
-        if (opening > 0.0).all():
-            band(ax, paths.dates, 100.0 * (equity / opening - 1.0), SECTOR_LINES[sector][0])
-        _title(ax, f"{SHORT[sector].capitalize()}  ({_round(opening.mean())} USD bn)", "%" if ax in axes[:, 0] else "")
+        band(ax, paths.dates, 100.0 * (equity / opening - 1.0) if solid else equity - opening, SECTOR_LINES[sector][0])
+        held = f"  ({_round(opening.mean())} USD bn)" if solid else ""
+        _title(ax, f"{SHORT[sector].capitalize()}{held}", "%" if solid else "USD bn")
         mark_scheduled(ax, paths)
         date_ticks(ax, paths.dates, ticks=4)
     return figure

@@ -316,7 +316,8 @@ def _coded(codes: np.ndarray, names: tuple[str, ...]) -> pa.DictionaryArray:
 
 def in_words(kind: str, values: Mapping[str, Any]) -> str:
     """An event in one line: its kind, then its fields."""
-    fields_text = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+    words = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in values.items()}
+    fields_text = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in words.items())
     return kind.replace("_", " ") + (f": {fields_text}" if fields_text else "")
 
 

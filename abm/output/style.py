@@ -110,12 +110,12 @@ class Paths:
         return np.asarray(100.0 * (x / x[:, :1] - 1.0))
 
     @cached_property
-    def scheduled(self) -> list[tuple[np.datetime64, str]]:
-        """Date and kind of the scenario's own events, meetings left out."""
+    def scheduled(self) -> dict[np.datetime64, str]:
+        """Dates of the scenario's own events (meetings left out) and their kinds in words."""
         events = self.run.events
-        mine = events[(events["cause"] == "scenario") & (events["kind"] != "policy_meeting")]
-        rows = mine[["date", "kind"]].drop_duplicates().sort_values("date", kind="stable")
-        return [(np.datetime64(date, "D"), str(kind)) for date, kind in zip(rows["date"], rows["kind"], strict=True)]
+        mine = events[(events["cause"] == "scenario") & (events["kind"] != "policy_meeting")].dropna(subset="date")
+        kinds = mine.groupby("date")["kind"].agg(lambda found: ", ".join(dict.fromkeys(found)).replace("_", " "))
+        return {np.datetime64(date, "D"): words for date, words in kinds.items()}
 
     def subtitle(self, shown: str = "median, 25-75 % and 5-95 % of seeds") -> str:
         """Which run this is, and what is shown of its seeds."""
@@ -202,12 +202,12 @@ def mark_scheduled(ax: Axes, paths: Paths, words: bool = False) -> None:
     """Dotted lines at the scenario's own events."""
     few = len(paths.scheduled) <= SCHEDULED_LABELS
     at: Any
-    for at, kind in paths.scheduled:
+    for at, kinds in paths.scheduled.items():
         if paths.dates[0] < at <= paths.dates[-1]:
             ax.axvline(at, color="#666666", linewidth=0.8, linestyle=(0, (2, 2)), zorder=1.4)
             if words and few:
                 ax.annotate(
-                    kind.replace("_", " "), (at, 1.0), xycoords=("data", "axes fraction"), xytext=(3, -2),
+                    kinds, (at, 1.0), xycoords=("data", "axes fraction"), xytext=(3, -2),
                     textcoords="offset points", va="top", fontsize=7, color="#444444", rotation=90, path_effects=HALO,
                 )  # fmt: skip
 

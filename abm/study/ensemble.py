@@ -195,10 +195,10 @@ _worker: _Worker | None = None
 
 
 def _start_worker(scenarios: Sequence[Scenario], build: Build, days: Any, stopped: Any) -> None:
-    """Interrupts are for the parent, which tells its workers through `stopped`."""
+    """Interrupts are for the parent, which tells its workers through `stopped`; a broken pool ends them by SIGTERM."""
     global _worker  # noqa: PLW0603  (one per process, set once)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pa.set_cpu_count(1)
     _worker = _Worker(scenarios, build, days, stopped)
@@ -277,6 +277,8 @@ def _run_in_pool(
                 if result is not None:
                     yield result
     except BrokenProcessPool:
+        if stop.is_set():
+            return
         yield from (_salvaged(job, future) for job, future in running)
         yield from (_lost(job) for job in waiting)
     finally:

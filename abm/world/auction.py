@@ -294,9 +294,10 @@ class _Demand:
 
     def flat_end(self, m: int, x_m: float) -> float:
         """The price nearest to the quote on the flat stretch of market m's demand on which x_m lies."""
-        kinks, rounding = self.kinks(m), 1e-9 * max(1.0, abs(x_m))
-        passed = kinks[(kinks >= min(x_m, 0.0) - rounding) & (kinks <= max(x_m, 0.0) + rounding)]
-        return float(passed[np.argmax(np.abs(passed))]) if passed.size else 0.0
+        low, high, rounding = min(x_m, 0.0), max(x_m, 0.0), 1e-9 * max(1.0, abs(x_m))
+        kinks = self.kinks(m)
+        between = np.clip(kinks[(kinks >= low - rounding) & (kinks <= high + rounding)], low, high)
+        return float(between[np.argmax(np.abs(between))]) if between.size else 0.0
 
     def next_kink(self, x: np.ndarray, step: np.ndarray) -> float:
         """Share of the step from x just after which the first row reaches or leaves a limit, infinite if none does."""

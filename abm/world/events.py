@@ -218,7 +218,4 @@ AnyEvent = Annotated[
     Field(discriminator="kind"),
 ]
 EVENT = TypeAdapter(AnyEvent)
-EVENT_KINDS: dict[str, type[Event]] = {
-    cls.model_fields["kind"].default: cls
-    for cls in Event.__subclasses__()
-}
+EVENT_KINDS: dict[str, type[Event]] = {cls.model_fields["kind"].default: cls for cls in Event.__subclasses__()}

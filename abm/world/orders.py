@@ -99,35 +99,30 @@ def post(
     rows, columns = quantity.shape
     if columns != markets.size:
         raise ValueError(f"quantity has {columns} columns for {markets.size} markets")
-    if members is None:
-        members = np.arange(rows)
-    shape = (rows, columns)
-
-    def fill(value: np.ndarray | float) -> np.ndarray:
-        value = np.asarray(value, dtype=float)
-        if value.ndim == 1:
-            value = value.reshape(-1, 1)
-        return np.broadcast_to(value, shape).ravel()
-
-    out = np.zeros(rows * columns, dtype=ORDER)
+    out = np.zeros((rows, columns), dtype=ORDER)
     out["sector"] = -1
-    out["member"] = np.repeat(members, columns)
-    out["market"] = np.tile(markets, rows)
+    out["member"] = np.arange(rows)[:, None] if members is None else np.asarray(members)[:, None]
+    out["market"] = markets
     out["reason"] = REASON[reason]
-    out["quantity"] = quantity.ravel()
-    out["slope"] = fill(slope)
-    out["lo"] = np.minimum(fill(lo), 0.0)
-    out["hi"] = np.maximum(fill(hi), 0.0)
+    out["quantity"] = quantity
+    out["slope"] = _per_member(slope)
+    out["lo"] = np.minimum(_per_member(lo), 0.0)
+    out["hi"] = np.maximum(_per_member(hi), 0.0)
     out["contract"] = contract
     out["fx1"] = out["fx2"] = -1
     if funding is not None and not contract:
         legs = _LEGS[funding]
-        out["fx1"] = np.tile(legs.fx1[markets], rows)
-        out["fx2"] = np.tile(legs.fx2[markets], rows)
-        out["sign1"] = np.tile(legs.sign1[markets], rows)
-        out["sign2"] = np.tile(legs.sign2[markets], rows)
-        out["hedge"] = fill(hedge)
-    return out[(out["quantity"] != 0.0) | (out["slope"] != 0.0)]
+        out["fx1"], out["fx2"] = legs.fx1[markets], legs.fx2[markets]
+        out["sign1"], out["sign2"] = legs.sign1[markets], legs.sign2[markets]
+        out["hedge"] = _per_member(hedge)
+    flat = out.ravel()
+    return flat[(flat["quantity"] != 0.0) | (flat["slope"] != 0.0)]
+
+
+def _per_member(value: np.ndarray | float) -> np.ndarray:
+    """A one-dimensional value as a column, one row per member; anything else as it is."""
+    value = np.asarray(value, dtype=float)
+    return value.reshape(-1, 1) if value.ndim == 1 else value
 
 
 @dataclass(frozen=True)

@@ -42,13 +42,13 @@ class Desk:
         self.flows = {}
         orders = self.sector.decide(view)
         self.orders = len(orders)
-        self._settle(orders, view.log_price, close)
+        self.settle(orders, view.log_price, close)
         now = replace(view, log_price=close)
         for _ in range(ROUNDS):
             forced = self._called(now)
             if not len(forced):
                 break
-            self._settle(forced, close, close)
+            self.settle(forced, close, close)
         self.sector.end_of_day(now)
         return now
 
@@ -61,7 +61,7 @@ class Desk:
         need = sector.maintenance_shortfall(now, initial, self.book.equity_usd(now.log_price)[:n])
         return sector.raise_cash(now, need) if need.any() else np.empty(0)
 
-    def _settle(self, orders: np.ndarray, quote: np.ndarray, price: np.ndarray) -> None:
+    def settle(self, orders: np.ndarray, quote: np.ndarray, price: np.ndarray) -> None:
         change = np.exp(price) - np.exp(self.mark_log)
         np.add.at(self.book.cash, (slice(None), QUOTE_CCY), self.book.contracts * change)
         self.mark_log = price

@@ -20,7 +20,7 @@ from abm.world.orders import REASON
 from tests.agents.desk import Desk, market_days
 from tests.agents.plain import plain_prices, plain_screen
 from tests.agents.reference import CryptoAccount, CryptoWorld
-from tests.agents.screen import make_view, net_by_market
+from tests.agents.screen import make_view
 
 MEMBERS = 2000
 
@@ -119,7 +119,7 @@ def test_no_leverage_no_liquidation():
 def test_liquidation_closes_whole_accounts_below_maintenance_and_buys_back_yen():
     sector, desk = opened()
     fallen = make_view(move={"BTC": -20.0})
-    desk._settle(np.empty(0), fallen.log_price, fallen.log_price)
+    desk.settle(np.empty(0), fallen.log_price, fallen.log_price)
     equity = desk.book.equity_usd(fallen.log_price)[: sector.n]
     held = desk.book.contracts[: sector.n, BTC] * fallen.unit_value_usd[BTC]
     need = sector.maintenance_shortfall(fallen, equity, equity)
@@ -133,7 +133,7 @@ def test_liquidation_closes_whole_accounts_below_maintenance_and_buys_back_yen()
     yen = orders[orders["market"] == USDJPY]
     assert yen.size > 0 and (yen["quantity"] < 0.0).all()
     assert sector.yen_funded[yen["member"]].all()
-    desk._settle(orders, fallen.log_price, fallen.log_price)
+    desk.settle(orders, fallen.log_price, fallen.log_price)
     gone = need > 0.0
     np.testing.assert_allclose(desk.book.contracts[: sector.n, BTC][gone], 0.0, atol=1e-18)
     solvent = gone & (desk.book.equity_usd(fallen.log_price)[: sector.n] > 1e-9)
@@ -168,7 +168,7 @@ def test_fresh_collateral_comes_from_outside_before_the_position():
 def test_shrunk_margins_are_refilled_by_some():
     sector, desk = opened(top_up_chance=1.0)
     fallen = make_view(move={"BTC": -8.0})
-    desk._settle(np.empty(0), fallen.log_price, fallen.log_price)
+    desk.settle(np.empty(0), fallen.log_price, fallen.log_price)
     sector.end_of_day(fallen)
     held, gain = sector._positions(fallen)
     np.testing.assert_array_equal(sector.refilling, (held > 0.0) & (gain < -0.5))

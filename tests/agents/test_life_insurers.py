@@ -276,6 +276,12 @@ def test_below_its_target_a_member_sells_equities_and_unhedged_bonds_only() -> N
     net = net_by_market(orders)
     assert net["NIKKEI"] < 0 and net["UST10"] < 0 and net["JGB30"] == 0 and net["USDJPY"] < net["UST10"]
     assert not orders["hedge"].any()
+    sold, owned = np.zeros(sector.book.units.shape), sector.book.holdings_usd(view.log_price)
+    np.add.at(sold, (orders["member"], orders["market"]), -orders["quantity"])
+    markets = indices("UST10", "NIKKEI")
+    bond, equity = (sold[below][:, markets] / owned[below][:, markets]).T
+    hedged = sector.table(view.log_price)["hedge_ratio_pct"][below] / 100.0
+    np.testing.assert_allclose(bond, (1.0 - hedged) * equity)
     assert any("solvency" in words for words in sector.happenings()) and sector.happenings() == []
 
 

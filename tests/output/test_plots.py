@@ -12,6 +12,7 @@ from abm.output.paired import draw_differences
 from abm.output.style import Paths, _tick_places, drawing
 from abm.output.tables import RunDirectory
 from abm.study.run import run
+from tests.output.conftest import DAYS
 from tests.output.fake import FakeScenario, build_fake
 
 
@@ -48,13 +49,13 @@ def test_cumulated_flows_of_all_sectors_cancel(saved: RunDirectory) -> None:
 
 
 def test_stacked_parts_end_at_the_total(saved: RunDirectory) -> None:
-    paths = Paths(saved)
-    c = plots.attribution.contributions(saved, ("JGB40",), paths.shape[1] - 1)["JGB40"]
-    names = plots._largest_contributors([c])
-    rows = plots._grouped(c, names)
-    assert len(names) == plots.CONTRIBUTORS
-    assert len(rows) == plots.CONTRIBUTORS + 3
-    np.testing.assert_allclose(sum(part for _, _, part in rows), c.total, atol=1e-9)
+    found = plots.attribution.contributions(saved, plots.MOVED, DAYS)
+    fills = plots._fills(found.values())
+    for c in found.values():
+        layers = plots._layers(c, fills)
+        assert len(layers) == plots.CONTRIBUTORS + 3
+        np.testing.assert_allclose(sum(layer.part for layer in layers), c.total, atol=1e-9)
+    assert len(set(fills.values())) == len(fills) > plots.CONTRIBUTORS
 
 
 @pytest.mark.parametrize("days", [10, 40, 90, 400, 1200, 8000])

@@ -130,7 +130,7 @@ def test_events_keep_their_numbers() -> None:
     recorder.note(5, day, "default", "carry_traders", "fund 3 failed", {"loss_usd_bn": np.float64(0.2)})
     first, second = recorder.events.to_dict(orient="records")
     assert (first["kind"], first["cause"]) == ("fiscal_announcement", "government")
-    assert first["text"] == "fiscal announcement: amount jpy tn 21.3, years 1.0"
+    assert first["text"] == "fiscal announcement: amount jpy tn 21.3, years 1"
     assert json.loads(first["details"]) == {"amount_jpy_tn": 21.3, "years": 1.0}
     assert json.loads(second["details"]) == {"loss_usd_bn": 0.2}
 

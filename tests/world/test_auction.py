@@ -79,12 +79,12 @@ def slow_clearing(orders: np.ndarray, schedules: list[MatrixSchedule]) -> np.nda
 def blocks(draw: st.DrawFn) -> np.ndarray:
     """One row in a traded market: round or arbitrary numbers, binding limits, no slope, legs, hedges."""
     round_number = st.sampled_from([-3.0, -1.0, 0.0, 1.0, 2.0])
-    size = st.floats(0.0, 3.0)
+    size = st.integers(0, 3000).map(lambda v: v / 1009.0)
     market = draw(st.sampled_from(TRADED))
     funding = None if IS_FX[market] else draw(st.sampled_from([None, JPY, EUR, USD, GBP]))
     return post(
         market,
-        np.array([draw(round_number | st.floats(-5.0, 5.0))]),
+        np.array([draw(round_number | st.integers(-5000, 5000).map(lambda v: v / 997.0))]),
         draw(st.sampled_from(["valuation", "repatriation", "carry"])),
         slope=draw(st.sampled_from([0.0, 0.0, 1.0, 10.0]) | st.floats(0.01, 300.0)),
         lo=draw(st.just(-np.inf) | size.map(lambda v: -v)),

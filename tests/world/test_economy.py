@@ -284,6 +284,4 @@ def test_a_public_state_survives_pickling() -> None:
 
 def test_a_quiet_day_is_no_news() -> None:
     public = replace(PUBLIC, near_term_pct=np.zeros(6))
-    assert np.array_equal(
-        economy.expected_log_price(quiet_days(public, 50)), economy.expected_log_price(public)
-    )
+    assert np.array_equal(economy.expected_log_price(quiet_days(public, 50)), economy.expected_log_price(public))
