@@ -65,16 +65,12 @@ class CarryParams(Params):
         0.25, "share of July 2024", "CALIBRATION.md section 1d (CFTC 45k of 184k)", "how crowded yen shorts are", 0, 3
     )
     intervention_response: float = par(
-        1.0,
-        "log",
-        "RULES.md; fitted to the check of 23 Jan 2026 [L]",
-        "yen debt repaid as an operation is feared",
-        0,
-        5,
+        0.9, "log", "RULES.md; fitted to the checks and operations of 2022-26 [L]", "yen debt repaid in fear", 0, 10
     )
+    crowding_weight: float = par(0.7, "per crowding", "[L]", "rise of that response with crowding", 0, 10)
     hike_weight: float = par(0.3, "share", "[L]", "weight of a feared rate rise against a feared operation", 0, 5)
     response_sigma: float = par(0.4, "log", "[L]", "dispersion of that response among funds", 0, 2)
-    urgency: float = par(5.0, "per unit of risk", "[L]", "speed added as an operation is feared", 0, 50)
+    urgency: float = par(3.0, "per unit of risk", "[L]", "speed added as an operation is feared", 0, 50)
     horizon_low_days: float = par(3, "days", "RULES.md (3-20)", "fastest adjustment", 1, 60)
     horizon_high_days: float = par(20, "days", "RULES.md (3-20)", "slowest adjustment", 1, 250)
     band_low: float = par(0.10, "share of position", "[L]", "narrowest no-trade band", 0, 1)
@@ -84,8 +80,8 @@ class CarryParams(Params):
         0.5, "of a usual day's move", "MODEL.md section 5", "most a discretionary flow moves", 0, 5
     )
     stop_low: float = par(0.03, "share of position", "CALIBRATION.md section 3", "tightest stop", 0.005, 1)
-    stop_high: float = par(0.08, "share of position", "CALIBRATION.md section 3 (3-5 %) [L]", "widest stop", 0.005, 1)
-    stop_cut: float = par(0.4, "share of position", "[L]", "closed when the stop is hit", 0, 1)
+    stop_high: float = par(0.10, "share of position", "CALIBRATION.md section 3 (3-5 %) [L]", "widest stop", 0.005, 1)
+    stop_cut: float = par(0.3, "share of position", "[L]", "closed when the stop is hit", 0, 1)
     peak_half_life_days: float = par(
         10, "days", "[L]", "memory of the best equity that losses are counted from", 1, 500
     )
@@ -170,18 +166,15 @@ def trend_factor(loss_sd: np.ndarray, turn: float, width: float, cut: float) -> 
     return np.asarray(1.0 - cut + cut * logistic)
 
 
-def yen_share(public: Public, calm: Public, response: np.ndarray, hike_weight: float, crowd: np.ndarray) -> np.ndarray:
-    """Share of the debt kept in yen, exp(-response (0.5 + crowd) fear), (members,).
+def yen_share(public: Public, calm: Public, response: np.ndarray, hike_weight: float) -> np.ndarray:
+    """Share of the debt kept in yen, exp(-response x fear), (members,).
 
-    fear: rise since day 0 of perceived intervention risk plus ``hike_weight`` times that of perceived hike risk.
-
-    crowd: yen shorts against July 2024, times the fund's own leverage against its usual one; the more crowded, the
-    fewer wish to be the last to leave (Brunnermeier, Nagel and Pedersen 2008). Fear of the authorities is fear for
-    one currency: the debt is moved into dollars, the assets stay.
+    fear: rise since day 0 of perceived intervention risk plus ``hike_weight`` times that of perceived hike risk. Fear
+    of the authorities is fear for one currency: the debt is moved into dollars, the assets stay.
     """
     fear = max(public.intervention_risk - calm.intervention_risk, 0.0)
     fear += hike_weight * max(public.hike_risk - calm.hike_risk, 0.0)
-    return np.asarray(np.exp(-response * (0.5 + crowd) * fear))
+    return np.asarray(np.exp(-response * fear))
 
 
 def sell_most_liquid_first(held: np.ndarray, freed: np.ndarray, need: np.ndarray) -> np.ndarray:
@@ -353,14 +346,14 @@ class CarryTraders(Sector):
         self.stopped[rows] = stopped
         trade = self._towards(wanted * equity - gross, held, gross, pace, rows)
         trade[stopped] = 0.0
-        trade = self.respect_depth(view, ASSETS, trade, share)
-        trade[:, EMBOND] = self.respect_depth(view, USDMXN, trade[:, EMBOND], share)
+        trade = self._within_depth(view, ASSETS, trade, share)
+        trade[:, EMBOND] = self._within_depth(view, USDMXN, trade[:, EMBOND], share)
         trade[stopped] = -self.params.stop_cut * np.maximum(held[stopped], 0.0)
 
         yen = np.zeros(rows.size)
         if self._funding(view) == JPY:
             yen = self._yen_trades(view, rows, equity, gross, trade, pace)
-            yen = np.where(stopped, yen, self.respect_depth(view, USDJPY, np.where(stopped, 0.0, yen), share))
+            yen = np.where(stopped, yen, self._within_depth(view, USDJPY, np.where(stopped, 0.0, yen), share))
         total = trade.sum(axis=1) + yen
         reason = np.where(
             total > 0.0,
@@ -369,6 +362,14 @@ class CarryTraders(Sector):
         )
         reason[stopped] = REASON["stop_loss"]
         return self._fund_rows(rows, held, trade, yen, reason)
+
+    def _within_depth(self, view: View, market: Any, quantity: np.ndarray, share: float) -> np.ndarray:
+        """`respect_depth` with a usual day taken as a calm one, so that flows of choice queue up in a storm.
+
+        Depth is yesterday's; measured in days of running volatility, orders would grow as depth is about to vanish.
+        """
+        usual = np.minimum(1.0, view.calm_vol[market] / view.vol[market])
+        return self.respect_depth(view, market, quantity, share * usual)
 
     def _stopped(self, rows: np.ndarray, equity: np.ndarray) -> np.ndarray:
         """Whether equity has fallen from its remembered best by the fund's stop, (rows,)."""
@@ -397,9 +398,7 @@ class CarryTraders(Sector):
         """
         owed = self.yen_debt_usd(view.log_price, rows)
         debt = gross - equity
-        leverage = gross / np.maximum(equity, 1e-300)
-        crowd = self.params.crowding * np.minimum(leverage / self.leverage_open[rows], 3.0)
-        wished = yen_share(view.public, self.calm_public, self.response[rows], self.params.hike_weight, crowd)
+        wished = yen_share(view.public, self.calm_public, self._response(rows, gross, equity), self.params.hike_weight)
         levered = debt > 0.05 * gross
         share = np.where(levered, np.clip(owed / np.where(levered, debt, 1.0), 0.0, 1.5), wished)
         off = np.abs(wished - share) > self.params.yen_band
@@ -407,6 +406,16 @@ class CarryTraders(Sector):
         after = share * np.maximum(debt + trade.sum(axis=1), 0.0)
         idle = ~off & (trade == 0.0).all(axis=1)
         return np.where(idle, 0.0, after - owed)
+
+    def _response(self, rows: np.ndarray, gross: np.ndarray, equity: np.ndarray) -> np.ndarray:
+        """Response to fear: the more crowded yen shorts are, the fewer wish to be the last to leave.
+
+        Crowding counts yen shorts against July 2024, times the fund's own leverage against its usual one
+        (Brunnermeier, Nagel and Pedersen 2008).
+        """
+        leverage = gross / np.maximum(equity, 1e-300)
+        crowd = self.params.crowding * np.minimum(leverage / self.leverage_open[rows], 3.0)
+        return np.asarray(self.response[rows] * (1.0 + self.params.crowding_weight * crowd))
 
     def _fund_rows(
         self, rows: np.ndarray, held: np.ndarray, trade: np.ndarray, yen: np.ndarray, reason: np.ndarray
@@ -436,7 +445,7 @@ class CarryTraders(Sector):
         trade = contrarian_trades(
             ~self.is_fund, self.core_usd_bn, self.response_usd_bn, gap, position, most, self.retail_band_usd_bn
         )
-        trade = self.respect_depth(view, USDJPY, trade, p.depth_share)
+        trade = self._within_depth(view, USDJPY, trade, p.depth_share)
         t = np.flatnonzero(trade)
         if not t.size:
             return no_orders()

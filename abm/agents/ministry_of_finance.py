@@ -46,7 +46,7 @@ class MinistryOfFinanceParams(Params):
     opening_ladder: int = par(4, "step", "words of 14 and 16 January 2026 (CALIBRATION.md section 3)",
                               "last step on day 0: 0 silence, 1-4 words, 5 check, 6 operation", 0, 6)  # fmt: skip
     line_above_opening_pct: float = par(
-        1.77, "%", "161.76 of July 2024, the highest level defended, over the opening 158.95",
+        -0.15, "%", "158.7, median of the six levels of its steps 2022-2024 (145.9 to 161.76), over the opening 158.95",
         "level of USDJPY from which it counts as too weak, above the opening", -30, 50,
     )  # fmt: skip
     line_half_life_days: float = par(

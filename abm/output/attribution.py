@@ -120,11 +120,16 @@ def label(name: tuple[str, str]) -> str:
     return f"{SHORT.get(sector, sector.replace('_', ' '))}: {words}"
 
 
+def signed(value: float, unit: str) -> str:
+    """A part with its sign: one decimal for bp, two for per cent."""
+    text = f"{value:+.{1 if unit == 'bp' else 2}f}"
+    return text if float(text) else text[1:]
+
+
 def sentence(c: Contributions, named: int = 4) -> tuple[str, str]:
     """The largest move of the mean path, and those who made most of it."""
     if not c.parts.size:
         return f"{c.market} did not move", ""
     day = c.turning_day
-    digits = 1 if c.unit == "bp" else 2
-    parts = [f"{label(name)} {value:+.{digits}f}" for name, value in list(c.at(day).items())[:named]]
-    return f"{c.market} {c.total[day]:+.{digits}f} {c.unit} by day {day}:", ", ".join(parts)
+    parts = [f"{label(name)} {signed(value, c.unit)}" for name, value in list(c.at(day).items())[:named]]
+    return f"{c.market} {signed(c.total[day], c.unit)} {c.unit} by day {day}:", ", ".join(parts)

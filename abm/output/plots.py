@@ -49,7 +49,7 @@ FLOW_GROUPS: Final = {
 }
 MOVED: Final = ("JGB40", "UST30", "USDJPY")
 NO_EQUITY_USD_BN: Final = 1e-6  # sectors whose capital is kept outside the ledger open with nothing
-ADDS_UP: Final = "mean of seeds; the parts add up to the move"
+ADDS_UP: Final = "line: mean move over the seeds; the parts add up to it"
 CONTRIBUTORS: Final = 8
 CONTRIBUTOR_COLOURS: Final = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, WINE, YELLOW)
 HATCHES: Final = ("", "////", "....")
@@ -142,7 +142,9 @@ def _acts(ax: Axes, paths: Paths) -> None:
     dates = paths.dates.astype("datetime64[h]")
     ax.bar(dates - day // 2, 100.0 * checked / seeds, width=0.36, color=ORANGE, label="rate check")
     ax.bar(dates + day // 2, 100.0 * operated / seeds, width=0.36, color=VERMILLION, label="operation")
-    ax.set_ylim(0.0, max(ax.get_ylim()[1], 1.0))
+    if not (checked.any() or operated.any()):
+        ax.set_ylim(0.0, 1.0)
+        ax.text(0.5, 0.5, "none in any seed", transform=ax.transAxes, ha="center", va="center", color="#666666")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     mean = yen.sum(axis=1).mean()
     _title(ax, f"Checks and operations by day; yen bought over the run, mean {mean:.1f} JPY tn", "% of seeds")
@@ -312,7 +314,7 @@ def _stack(ax: Axes, paths: Paths, c: Contributions, layers: list[Layer]) -> Non
     ax.plot(paths.dates, c.total, color="black", linewidth=1.7)
     mark_scheduled(ax, paths)
     date_ticks(ax, paths.dates)
-    _title(ax, f"{c.market} since day 0: {'mean ' if c.seeds > 1 else ''}move (line) and its parts", c.unit)
+    _title(ax, f"{c.market} since day 0", c.unit)
 
 
 def _bars(ax: Axes, paths: Paths, c: Contributions, layers: list[Layer]) -> None:
@@ -323,7 +325,7 @@ def _bars(ax: Axes, paths: Paths, c: Contributions, layers: list[Layer]) -> None
     for place, value, layer in zip(places, values, rows, strict=True):
         ax.barh(place, value, 0.72, color=layer.color, hatch=layer.hatch, edgecolor="white", linewidth=0)
         ax.annotate(
-            f"{value:+.{1 if c.unit == 'bp' else 2}f}", (value, place), xytext=(math.copysign(3.0, value), 0.0),
+            attribution.signed(value, c.unit), (value, place), xytext=(math.copysign(3.0, value), 0.0),
             textcoords="offset points", va="center", ha="left" if value >= 0.0 else "right", fontsize=7.5,
             color="#444444",
         )  # fmt: skip

@@ -115,7 +115,7 @@ class Paths:
         events = self.run.events
         mine = events[(events["cause"] == "scenario") & (events["kind"] != "policy_meeting")].dropna(subset="date")
         kinds = mine.groupby("date")["kind"].agg(lambda found: ", ".join(dict.fromkeys(found)).replace("_", " "))
-        return {np.datetime64(date, "D"): words for date, words in kinds.items()}
+        return dict(zip(kinds.index.to_numpy().astype("datetime64[D]"), kinds.tolist(), strict=True))
 
     def subtitle(self, shown: str = "median, 25-75 % and 5-95 % of seeds") -> str:
         """Which run this is, and what is shown of its seeds."""

@@ -179,7 +179,7 @@ class Fund:
         leverage = gross / equity if equity > 0.0 else float("inf")
         crowd = self.p.crowding * min(leverage / self.leverage_open, 3.0)
         fear = self.fear(screen) + self.p.hike_weight * max(screen.hike_risk - self.calm.hike_risk, 0.0)
-        wished = exp(-self.response * (0.5 + crowd) * fear)
+        wished = exp(-self.response * (1.0 + self.p.crowding_weight * crowd) * fear)
         share = min(max(owed / debt, 0.0), 1.5) if debt > 0.05 * gross else wished
         off = abs(wished - share) > self.p.yen_band
         if off:
@@ -277,7 +277,7 @@ def thinned(plans: list[dict[str, float]], screen: Screen, share: float) -> None
     for a in ASSETS:
         for market in (a, "USDMXN") if a == "EMBOND" else (a,):
             total = abs(sum(plan[a] for plan in plans))
-            cap = share * screen.depth[market] * screen.vol[market]
+            cap = share * screen.depth[market] * min(screen.vol[market], screen.calm_vol[market])
             for plan in plans:
                 plan[a] *= min(1.0, cap / total) if total > 0.0 else 1.0
 
@@ -314,7 +314,7 @@ class CarryWorld:
             fund.plan_yen(screen)
         calm = [f for f in self.funds if not f.stopped]
         total = abs(sum(f.yen_plan for f in calm))
-        cap = share * screen.depth["USDJPY"] * screen.vol["USDJPY"]
+        cap = share * screen.depth["USDJPY"] * min(screen.vol["USDJPY"], screen.calm_vol["USDJPY"])
         for fund in calm:
             fund.yen_plan *= min(1.0, cap / total) if total > 0.0 else 1.0
         for fund in self.funds:
@@ -324,7 +324,7 @@ class CarryWorld:
         for account in self.retail:
             account.plan_trade(screen)
         total = abs(sum(r.plan for r in self.retail))
-        cap = self.p.depth_share * screen.depth["USDJPY"] * screen.vol["USDJPY"]
+        cap = self.p.depth_share * screen.depth["USDJPY"] * min(screen.vol["USDJPY"], screen.calm_vol["USDJPY"])
         for account in self.retail:
             account.mark(screen.price, close)
             account.dollars += account.plan * (min(1.0, cap / total) if total > 0.0 else 1.0)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from abm.output.style import RC
 from abm.study.compare import Comparison, bootstrap_interval, compare, paired, show, tabulate
 from abm.study.run import Interrupted, run
 from tests.output.fake import FakeScenario, build_fake
@@ -69,7 +70,8 @@ def test_pairs_with_a_failure_are_left_out_and_named() -> None:
     assert (scenario, failure.seed, failure.day) == ("broken", 2, 3)
 
 
-def test_what_is_saved_can_be_read(tmp_path: Path) -> None:
+def test_what_is_saved_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RC, "figure.dpi", 40)
     c = compare(CALM, SHOCK, 6, workers=1, out=tmp_path / "c", progress=False, build=build_fake)
     assert sorted(p.name for p in (tmp_path / "c").iterdir()) == ["compare.json", "differences.parquet", "figures"]
     saved = json.loads((tmp_path / "c" / "compare.json").read_text())
@@ -77,7 +79,7 @@ def test_what_is_saved_can_be_read(tmp_path: Path) -> None:
     assert saved["seeds"] == [1, 2, 3, 4, 5, 6]
     assert saved["measures"]["max_stress"]["mean_difference"] == pytest.approx(row(c, "max_stress")["mean_difference"])
     assert len(pd.read_parquet(tmp_path / "c" / "differences.parquet")) == len(c.differences)
-    assert (tmp_path / "c" / "figures" / "differences.png").stat().st_size > 10_000
+    assert (tmp_path / "c" / "figures" / "differences.png").stat().st_size > 5_000
     console = Console(file=io.StringIO(), width=80)
     show(c, console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
