@@ -1,5 +1,6 @@
 """The market model: one day is news, decisions, schedules, auction, settlement, margin, interest, record."""
 
+import copy
 import datetime as dt
 from dataclasses import replace
 from typing import Any
@@ -66,7 +67,8 @@ class MarketModel(mesa.Model):
         self.news = News(scenario.news, calm, self.streams)
         self.risk = RiskEstimate(calm)
         self.history = np.tile(self.log_price, (HISTORY_DAYS, 1))
-        self.public = scenario.state.open_public()
+        ladder = scenario.params["ministry_of_finance"].opening_ladder
+        self.public = replace(scenario.state.open_public(), ladder=ladder)
         self._look_at_meetings()
         self.sectors: dict[str, Sector] = {
             name: cls(self, scenario.params[name], self.streams) for name, cls in REGISTRY.items()
@@ -95,9 +97,9 @@ class MarketModel(mesa.Model):
     def _announce_news(self) -> None:
         """Public news and dated events reach everybody; authorities speak; the quote is set."""
         self.day += 1
+        expected_before = economy.expected_log_price(self.public)
         self._pass_public_day()
         self.random_news = self.news.draw(self.day) if self.on("news") else np.zeros(N_MARKETS)
-        expected_before = economy.expected_log_price(self.public)
         for event in self.plan.events:
             if event.day == self.day:
                 self._happen(event)
@@ -111,6 +113,7 @@ class MarketModel(mesa.Model):
     def _post_schedules(self) -> tuple[np.ndarray, list[MatrixSchedule]]:
         """Every sector posts its demand schedule at the quote."""
         self._receive_outside_income()
+        self._quote_loans()
         blocks, schedules = [], []
         for number, sector in enumerate(self.sectors.values()):
             block = sector.decide(self.view)
@@ -128,6 +131,7 @@ class MarketModel(mesa.Model):
         self.clearing = auction.clear(orders, schedules)
         self.rounds = 1
         self._settle(np.zeros(len(orders)), None)
+        self.ledger.check(self.day)
         self._check_cleared()
 
     def _meet_margin_calls(self) -> None:
@@ -148,14 +152,13 @@ class MarketModel(mesa.Model):
         for sector in self.sectors.values():
             if sector.margin is not None:
                 self._book_defaults(sector)
+        self.ledger.check(self.day)
 
     def _pay_income(self) -> None:
         """Coupons, dividends, interest, carry of contracts; every payment has a payer and a payee."""
         yields = np.where(IS_BOND, level_of_log_price(self.log_price), 0.0)
         for sector in self.sectors.values():
             self.spread_pct[self.ledger.rows[sector.id]] = sector.loan_spread_pct
-        carry = self.sectors["carry_traders"]
-        self.spread_pct[self.ledger.rows[carry.id]] = self.sectors["banks"].quoted_loan_spread_pct()
         self.ledger.accrue(
             self.log_price, yields, self.public.policy_rate_pct, self.spread_pct, self._contract_carry_pct(yields)
         )
@@ -232,26 +235,26 @@ class MarketModel(mesa.Model):
             sector.book = self.ledger.book(name)
         self.ledger.fund(self.lenders)
         self.ledger.check(0)
-        self._start_sectors(screen)
+        self.depth = self._depth_of_day_0(screen)
+        screen = replace(screen, depth=self.depth)
+        for sector in self.sectors.values():
+            sector.start(screen)
         self.opening_depth = self.depth
         self._record_opening()
 
-    def _start_sectors(self, screen: View) -> None:
-        """Market makers start first: their schedules give the depth that everybody else sees on day 0."""
-        others = []
+    def _depth_of_day_0(self, screen: View) -> np.ndarray:
+        """Depth of the schedules a copy of the world would post on the opening screen, (markets,)."""
+        twin = copy.deepcopy(self, {id(self.plan): self.plan})
         joint = np.zeros((N_MARKETS, N_MARKETS))
-        for sector in self.sectors.values():
-            if type(sector).matrix_schedule is Sector.matrix_schedule:
-                others.append(sector)
-                continue
-            sector.start(screen)
-            schedule = sector.matrix_schedule(screen)
-            if schedule is not None:
-                joint += schedule.matrix
-        self.depth = auction.depth(joint)
-        screen = replace(screen, depth=self.depth)
-        for sector in others:
-            sector.start(screen)
+        for sector in twin.sectors.values():
+            if type(sector).matrix_schedule is not Sector.matrix_schedule:
+                sector.start(screen)
+                schedule = sector.matrix_schedule(screen)
+                joint += 0.0 if schedule is None else schedule.matrix
+        twin.view = replace(screen, depth=auction.depth(joint))
+        for sector in twin.sectors.values():
+            sector.start(twin.view)
+        return auction.clear(*twin._post_schedules()).depth
 
     def _record_opening(self) -> None:
         """Day 0: the opening state, before anybody traded."""
@@ -268,7 +271,7 @@ class MarketModel(mesa.Model):
 
     def _add_record(self, **of_the_day: Any) -> None:
         equity = np.array([s.equity_usd(self.log_price).sum() for s in self.sectors.values()])
-        carry = self.sectors["carry_traders"].book
+        carry = self.sectors["carry_traders"]
         self.recorder.add(
             DayRecord(
                 day=self.day,
@@ -282,7 +285,7 @@ class MarketModel(mesa.Model):
                 stress_index=self._stress_index(),
                 open_interest_usd_bn=self._gross_contracts("crypto_longs", BTC),
                 funding_pct=float(self.sectors["crypto_longs"].funding_rate_pct_per_yr),
-                carry_gross_usd_bn=float(carry.holdings_usd(self.log_price).sum()),
+                carry_gross_usd_bn=float(carry.gross_usd_bn(self.log_price)),
                 news_log=self.random_news,
                 policy_news_log=self.policy_news,
                 **of_the_day,
@@ -355,6 +358,13 @@ class MarketModel(mesa.Model):
             if income is not None:
                 self.ledger.transfer_from(outside, self.ledger.rows[name], income)
 
+    def _quote_loans(self) -> None:
+        """Lenders that quote a spread tell their borrowers."""
+        for sector in self.sectors.values():
+            quoted = self.sectors[sector.lender].quoted_loan_spread_pct()
+            if quoted is not None:
+                sector.loan_spread_pct = quoted
+
     def _settle(self, filled_before: np.ndarray, matrix_before: list[np.ndarray] | None) -> None:
         """Contracts are marked to the new price, then what was newly filled settles at it."""
         self.log_price = self.quote + self.clearing.log_change
@@ -366,7 +376,6 @@ class MarketModel(mesa.Model):
         self.ledger.mark(self.log_price)
         self.ledger.settle(self.orders, newly, self.schedules, matrix, self.quote, self.log_price, self.day)
         self.ledger.fund(self.lenders)
-        self.ledger.check(self.day)
 
     def _clear_again(self, forced: np.ndarray) -> None:
         """The day's schedules clear once more with the forced orders among them; increments settle."""
@@ -394,7 +403,7 @@ class MarketModel(mesa.Model):
         now = replace(self.view, log_price=self.log_price)
         to_quote = unit_value_usd(self.quote) / unit_value_usd(self.log_price)
         blocks = [no_orders()]
-        for number, (name, sector) in enumerate(self.sectors.items()):
+        for number, sector in enumerate(self.sectors.values()):
             if sector.margin is None:
                 continue
             need = self._margin_need(sector, now)
@@ -420,14 +429,14 @@ class MarketModel(mesa.Model):
             borne = ", ".join(f"{usd_bn:.2g} USD bn by {holder}" for holder, usd_bn in booked.loss_usd_bn.items())
             kind = "insurance_fund" if set(booked.loss_usd_bn) == {INSURANCE_FUND} else "default"
             self._happened(kind, sector.id, f"{booked.members.size} accounts fail; losses: {borne}")
-            self.ledger.check(self.day)
 
     def _margin_need(self, sector: Sector, now: View) -> np.ndarray:
         """Margin each member of a sector must free, USD bn."""
         assert sector.margin is not None
-        factor = self.public.margin_factor.get(sector.id, 1.0)
-        rates = margin.initial_rates(sector.margin, self.risk.vol, factor)
-        initial = margin.initial_requirement(sector.book, self.log_price, rates, sector.home)[: sector.n]
+        initial = np.zeros(sector.n)
+        if not sector.margin.isolated:
+            rates = margin.initial_rates(sector.margin, self.risk.vol, self.public.margin_factor.get(sector.id, 1.0))
+            initial = margin.initial_requirement(sector.book, self.log_price, rates, sector.home)[: sector.n]
         equity = sector.book.equity_usd(self.log_price)[: sector.n]
         return sector.maintenance_shortfall(now, initial, equity)
 

@@ -118,6 +118,10 @@ class Sector(mesa.Agent):
         """Equity of every row, USD bn: the ledger's, less obligations kept outside it."""
         return self.book.equity_usd(log_price)
 
+    def quoted_loan_spread_pct(self) -> float | None:
+        """Asked for loans over the policy rate, per cent a year; None if it does not lend at a quote."""
+        return None
+
     def table(self, log_price: np.ndarray) -> dict[str, np.ndarray]:
         """Per-member columns that describe this sector beyond the ledger (for tables and charts)."""
         return {}

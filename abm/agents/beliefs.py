@@ -72,10 +72,10 @@ class BeliefParams(Params):
         2.0, "% of share value per doubling of volatility", "RULES.md, [L]", "price of own-market volatility", 0, 20
     )
     aversion_pct: float = par(2.0, "% of share value per sd", "[L]", "price of general risk aversion", 0, 20)
-    exporter_gain: float = par(0.3, "% per % of yen weakness", "RULES.md", "earnings of Nikkei exporters", 0, 2)
-    ppp_horizon_yr: float = par(
-        3.0, "years", "[L]", "years of extra expected inflation that the yen's fair value loses at once", 0, 20
+    fiscal_premium_yen_pct: float = par(
+        0.4, "% of USDJPY per % of GDP", "[L]", "weaker yen thought fair by a fully concerned holder", 0, 10
     )
+    exporter_gain: float = par(0.3, "% per % of yen weakness", "RULES.md", "earnings of Nikkei exporters", 0, 2)
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,7 @@ class Believer(Sector):
         self.priced_deficit = np.zeros(self.n)
         self.newly_priced = np.zeros(self.n)
         self.premium_log = -DURATION_YR * PREMIUM_PROFILE * p.fiscal_premium_30y_bp / 1e4  # per % of GDP priced
+        self.premium_log[USDJPY] = p.fiscal_premium_yen_pct / 100.0
         self.news_sum = np.zeros(N_MARKETS)
         self.policy_part = np.zeros(N_MARKETS)
 
@@ -207,7 +208,7 @@ class Believer(Sector):
     def revaluation(self, view: View) -> np.ndarray:
         """Change of log fair value since day 0 beyond public news, fiscal premium left out, (markets,).
 
-        Shares: discount rate, exports, volatility and risk aversion. Yen: extra inflation expected over some years.
+        Shares: discount rate, exports, volatility and risk aversion.
         """
         p, public = self.params, view.public
         moved = self.change_without_daily_news(view)
@@ -219,5 +220,4 @@ class Believer(Sector):
         turbulence = view.vol[EQUITIES] / view.calm_vol[EQUITIES] - self.opening_vol_ratio[EQUITIES]
         aversion = public.risk_aversion_sd - self.opening_aversion_sd
         out[EQUITIES] -= (p.risk_premium_pct * turbulence + p.aversion_pct * aversion) / 100.0
-        out[USDJPY] = p.ppp_horizon_yr * inflation
         return out

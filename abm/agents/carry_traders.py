@@ -1,5 +1,6 @@
 """Carry traders: funds that borrow yen to own what pays more, and retail traders who lean against moves of USDJPY."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import mesa
@@ -49,6 +50,14 @@ class CarryParams(Params):
     equity_premium_pct: float = par(4.0, "% a year", "[mem]", "expected return of equities above cash", 0, 15)
     btc_premium_pct: float = par(8.0, "% a year", "[L]", "expected return of bitcoin above cash", 0, 40)
     loan_spread_pct: float = par(0.5, "% a year", "RULES.md, banks", "prime brokers' charge over the policy rate", 0, 5)
+    hurdle_pct: float = par(
+        2.0,
+        "% a year",
+        "[L]",
+        "carry that pays only for costs and the yen's expected rise; at most 1 pp below day 0",
+        0,
+        10,
+    )
     slack_sigma: float = par(0.3, "log", "[L]", "room between the limit that binds on day 0 and the other two", 0, 2)
     trend_cut: float = par(0.5, "share", "[L]", "most of its leverage that a fund gives up to a trend", 0, 1)
     trend_turn: float = par(2.0, "sd", "[L]", "20-day loss of the basket at which half of that is gone", 0, 5)
@@ -73,8 +82,8 @@ class CarryParams(Params):
     urgency: float = par(3.0, "per unit of risk", "[L]", "speed added as an operation is feared", 0, 50)
     horizon_low_days: float = par(3, "days", "RULES.md (3-20)", "fastest adjustment", 1, 60)
     horizon_high_days: float = par(20, "days", "RULES.md (3-20)", "slowest adjustment", 1, 250)
-    band_low: float = par(0.10, "share of position", "[L]", "narrowest no-trade band", 0, 1)
-    band_high: float = par(0.30, "share of position", "[L]", "widest no-trade band", 0, 1)
+    band_low: float = par(0.08, "share of position", "[L]", "narrowest no-trade band", 0, 1)
+    band_high: float = par(0.25, "share of position", "[L]", "widest no-trade band", 0, 1)
     yen_band: float = par(0.05, "share of debt", "[L]", "no-trade band of the yen share of the debt", 0, 1)
     depth_share: float = par(
         0.5, "of a usual day's move", "MODEL.md section 5", "most a discretionary flow moves", 0, 5
@@ -190,6 +199,31 @@ def sell_most_liquid_first(held: np.ndarray, freed: np.ndarray, need: np.ndarray
     return sold
 
 
+@dataclass(frozen=True)
+class _Books:
+    """What some funds own and owe at the quote, USD bn: rows of the sector, held (funds, assets), the rest (funds,).
+
+    equity: not below zero. yen_debt: yen owed less yen owned.
+    """
+
+    rows: np.ndarray
+    held: np.ndarray
+    gross: np.ndarray
+    equity: np.ndarray
+    yen_debt: np.ndarray
+
+    @property
+    def debt(self) -> np.ndarray:
+        """Debt in all currencies."""
+        return np.asarray(self.gross - self.equity)
+
+    def yen_share(self, unlevered: np.ndarray) -> np.ndarray:
+        """Part of the debt that is in yen; ``unlevered`` where there is hardly any debt."""
+        levered = self.debt > 0.05 * self.gross
+        share = np.clip(self.yen_debt / np.where(levered, self.debt, 1.0), 0.0, 1.5)
+        return np.where(levered, share, unlevered)
+
+
 # -- the sector ----------------------------------------------------------------------------------------------------
 
 
@@ -279,7 +313,7 @@ class CarryTraders(Sector):
         self.calm_public = view.public
         self.risk_open = basket_volatility(self.weights, view, funding)
         self.carry_open = self.weights @ carry_pct(view, self.params, funding)
-        self.hurdle_pct = np.minimum(self.carry_open - 1.0, 0.0)
+        self.hurdle_pct = np.minimum(self.carry_open - 1.0, self.params.hurdle_pct)
         wanted = self.leverage_open * self.appetite_slack
         self.scale = wanted * self.risk_open**2 / (self.carry_open - self.hurdle_pct)
         self.peak_usd_bn = self.book.equity_usd(view.log_price)[: self.n]
@@ -304,7 +338,7 @@ class CarryTraders(Sector):
         return np.asarray(owed * np.exp(-log_price[USDJPY]))
 
     def desired_leverage(self, view: View, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """min(own limit, scale x carry / variance, VaR limit) x trend x risk aversion x confidence, (rows,).
+        """min(own limit, scale x (carry - hurdle) / variance, VaR limit) x trend x risk aversion x confidence, (rows,).
 
         Second, whether the VaR limit is the one that binds.
         """
@@ -333,35 +367,27 @@ class CarryTraders(Sector):
         return np.concatenate(blocks)
 
     def _fund_orders(self, view: View, equity: np.ndarray) -> np.ndarray:
-        rows = np.flatnonzero(self.is_fund)
-        equity = np.maximum(equity[rows], 0.0)
-        held = self.assets_usd(view.log_price, rows)
-        gross = np.maximum(held, 0.0).sum(axis=1)
-        wanted, at_var = self.desired_leverage(view, rows)
-        fear = max(view.public.intervention_risk - self.calm_public.intervention_risk, 0.0)
-        pace = -np.expm1(-(1.0 + self.params.urgency * fear) / self.horizon_days[rows])
-        share = self.params.depth_share * (1.0 + self.params.urgency * fear)
-
-        stopped = self._stopped(rows, equity)
-        self.stopped[rows] = stopped
-        trade = self._towards(wanted * equity - gross, held, gross, pace, rows)
-        trade[stopped] = 0.0
-        trade = self._within_depth(view, ASSETS, trade, share)
-        trade[:, EMBOND] = self._within_depth(view, USDMXN, trade[:, EMBOND], share)
-        trade[stopped] = -self.params.stop_cut * np.maximum(held[stopped], 0.0)
-
-        yen = np.zeros(rows.size)
-        if self._funding(view) == JPY:
-            yen = self._yen_trades(view, rows, equity, gross, trade, pace)
-            yen = np.where(stopped, yen, self._within_depth(view, USDJPY, np.where(stopped, 0.0, yen), share))
-        total = trade.sum(axis=1) + yen
-        reason = np.where(
-            total > 0.0,
-            REASON["carry"],
-            np.where(at_var & (trade.sum(axis=1) < 0.0), REASON["risk_limit"], REASON["carry_unwind"]),
-        )
+        books = self._books(view, np.flatnonzero(self.is_fund), equity)
+        stopped = books.equity < (1.0 - np.minimum(self.stop[books.rows], 0.9)) * self.peak_usd_bn[books.rows]
+        self.stopped[books.rows] = stopped
+        wanted, at_var = self.desired_leverage(view, books.rows)
+        trade = self._asset_trades(view, books, wanted, stopped)
+        yen = self._yen_trades(view, books, trade, stopped) if self._funding(view) == JPY else np.zeros(stopped.size)
+        sold = trade.sum(axis=1)
+        reason = np.where(sold + yen > 0.0, REASON["carry"], REASON["carry_unwind"])
+        reason[at_var & (sold < 0.0) & (sold + yen <= 0.0)] = REASON["risk_limit"]
         reason[stopped] = REASON["stop_loss"]
-        return self._fund_rows(rows, held, trade, yen, reason)
+        return self._fund_rows(books, trade, yen, reason)
+
+    def _books(self, view: View, rows: np.ndarray, equity: np.ndarray) -> _Books:
+        held = np.maximum(self.assets_usd(view.log_price, rows), 0.0)
+        owed = self.yen_debt_usd(view.log_price, rows)
+        return _Books(rows, held, held.sum(axis=1), np.maximum(equity[rows], 0.0), owed)
+
+    def _haste(self, view: View) -> float:
+        """How much faster and with how little regard for depth funds trade as an operation is feared; one in calm."""
+        risen = view.public.intervention_risk - self.calm_public.intervention_risk
+        return float(1.0 + self.params.urgency * max(risen, 0.0))
 
     def _within_depth(self, view: View, market: Any, quantity: np.ndarray, share: float) -> np.ndarray:
         """`respect_depth` with a usual day taken as a calm one, so that flows of choice queue up in a storm.
@@ -371,65 +397,60 @@ class CarryTraders(Sector):
         usual = np.minimum(1.0, view.calm_vol[market] / view.vol[market])
         return self.respect_depth(view, market, quantity, share * usual)
 
-    def _stopped(self, rows: np.ndarray, equity: np.ndarray) -> np.ndarray:
-        """Whether equity has fallen from its remembered best by the fund's stop, (rows,)."""
-        return np.asarray(equity < (1.0 - np.minimum(self.stop[rows], 0.9)) * self.peak_usd_bn[rows])
+    def _asset_trades(self, view: View, books: _Books, wanted: np.ndarray, stopped: np.ndarray) -> np.ndarray:
+        """Trades (funds, assets), USD bn: towards wanted leverage where it is out of the band, or the stop's share.
 
-    def _towards(
-        self, gap: np.ndarray, held: np.ndarray, gross: np.ndarray, pace: np.ndarray, rows: np.ndarray
-    ) -> np.ndarray:
-        """Trades (rows, assets) that close ``pace`` of the gap: by policy weights upwards, pro rata downwards."""
-        gap = np.where(np.abs(gap) > self.band[rows] * np.maximum(gross, gross + gap), pace * gap, 0.0)
-        mix = np.maximum(held, 0.0) / np.maximum(gross, 1e-300)[:, None]
-        return np.asarray(gap[:, None] * np.where(gap[:, None] > 0.0, self.weights[rows], mix))
+        Each day a part 1 - exp(-haste / horizon) of the gap, by policy weights upwards, pro rata downwards.
+        """
+        rows, gross = books.rows, books.gross
+        gap = wanted * books.equity - gross
+        off = (np.abs(gap) > self.band[rows] * np.maximum(gross, gross + gap)) & ~stopped
+        gap = np.where(off, -np.expm1(-self._haste(view) / self.horizon_days[rows]) * gap, 0.0)
+        mix = books.held / np.maximum(gross, 1e-300)[:, None]
+        trade = gap[:, None] * np.where(gap[:, None] > 0.0, self.weights[rows], mix)
+        share = self.params.depth_share * self._haste(view)
+        trade = self._within_depth(view, ASSETS, trade, share)
+        trade[:, EMBOND] = self._within_depth(view, USDMXN, trade[:, EMBOND], share)
+        trade[stopped] = -self.params.stop_cut * books.held[stopped]
+        return trade
 
-    def _yen_trades(
-        self,
-        view: View,
-        rows: np.ndarray,
-        equity: np.ndarray,
-        gross: np.ndarray,
-        trade: np.ndarray,
-        pace: np.ndarray | float,
-    ) -> np.ndarray:
-        """USDJPY bought (rows,), USD bn: yen debt goes to ``share x (assets after trading - equity)``.
+    def _yen_trades(self, view: View, books: _Books, trade: np.ndarray, stopped: np.ndarray) -> np.ndarray:
+        """Dollars bought for yen (funds,), USD bn: yen debt goes to ``share x (assets after trading - equity)``.
 
         The share moves towards the one wished for at the fund's pace once it is out of its band.
         """
-        owed = self.yen_debt_usd(view.log_price, rows)
-        debt = gross - equity
-        wished = yen_share(view.public, self.calm_public, self._response(rows, gross, equity), self.params.hike_weight)
-        levered = debt > 0.05 * gross
-        share = np.where(levered, np.clip(owed / np.where(levered, debt, 1.0), 0.0, 1.5), wished)
+        wished = yen_share(view.public, self.calm_public, self._response(books), self.params.hike_weight)
+        share = books.yen_share(wished)
         off = np.abs(wished - share) > self.params.yen_band
+        pace = -np.expm1(-self._haste(view) / self.horizon_days[books.rows])
         share = np.where(off, share + pace * (wished - share), share)
-        after = share * np.maximum(debt + trade.sum(axis=1), 0.0)
-        idle = ~off & (trade == 0.0).all(axis=1)
-        return np.where(idle, 0.0, after - owed)
+        after = share * np.maximum(books.debt + trade.sum(axis=1), 0.0)
+        yen = np.where(off | trade.any(axis=1), after - books.yen_debt, 0.0)
+        limit = self.params.depth_share * self._haste(view)
+        return np.where(stopped, yen, self._within_depth(view, USDJPY, np.where(stopped, 0.0, yen), limit))
 
-    def _response(self, rows: np.ndarray, gross: np.ndarray, equity: np.ndarray) -> np.ndarray:
+    def _response(self, books: _Books) -> np.ndarray:
         """Response to fear: the more crowded yen shorts are, the fewer wish to be the last to leave.
 
         Crowding counts yen shorts against July 2024, times the fund's own leverage against its usual one
         (Brunnermeier, Nagel and Pedersen 2008).
         """
-        leverage = gross / np.maximum(equity, 1e-300)
-        crowd = self.params.crowding * np.minimum(leverage / self.leverage_open[rows], 3.0)
-        return np.asarray(self.response[rows] * (1.0 + self.params.crowding_weight * crowd))
+        leverage = books.gross / np.maximum(books.equity, 1e-300)
+        crowd = self.params.crowding * np.minimum(leverage / self.leverage_open[books.rows], 3.0)
+        return np.asarray(self.response[books.rows] * (1.0 + self.params.crowding_weight * crowd))
 
-    def _fund_rows(
-        self, rows: np.ndarray, held: np.ndarray, trade: np.ndarray, yen: np.ndarray, reason: np.ndarray
-    ) -> np.ndarray:
+    def _fund_rows(self, books: _Books, trade: np.ndarray, yen: np.ndarray, reason: np.ndarray) -> np.ndarray:
         """Order rows of the funds that trade: assets against dollars, dollars against yen."""
         trade = np.where(np.abs(trade) > DUST_USD_BN, trade, 0.0)
         yen = np.where(np.abs(yen) > DUST_USD_BN, yen, 0.0)
         t = np.flatnonzero(trade.any(axis=1) | (yen != 0.0))
         if not t.size:
             return no_orders()
-        assets = post(ASSETS, trade[t], "carry", lo=-np.maximum(held[t], 0.0), funding=USD, members=rows[t])
-        block = np.concatenate([assets, post(USDJPY, yen[t], "carry", members=rows[t])])
+        who = books.rows[t]
+        assets = post(ASSETS, trade[t], "carry", lo=-books.held[t], funding=USD, members=who)
+        block = np.concatenate([assets, post(USDJPY, yen[t], "carry", members=who)])
         code = np.zeros(self.n, dtype=np.int32)
-        code[rows] = reason
+        code[books.rows] = reason
         block["reason"] = code[block["member"]]
         return block
 
@@ -473,16 +494,11 @@ class CarryTraders(Sector):
             return no_orders()
         assert self.margin is not None
         rates = initial_rates(self.margin, view.vol, view.public.margin_factor.get(self.id, 1.0))
-        held = self.assets_usd(view.log_price, rows)
-        gross = np.maximum(held, 0.0).sum(axis=1)
-        equity = self.book.equity_usd(view.log_price)[rows]
-        owed = self.yen_debt_usd(view.log_price, rows)
-        share = np.clip(owed / np.maximum(gross - equity, 1e-300), 0.0, 1.0)
-        freed = rates[ASSETS] + share[:, None] * rates[USDJPY]
-        sold = sell_most_liquid_first(held, freed, need[rows])
-        yen = -np.minimum(share * sold.sum(axis=1), np.maximum(owed, 0.0))
-        reason = np.full(rows.size, REASON["margin_call"])
-        return self._fund_rows(rows, held, -sold, yen, reason)
+        books = self._books(view, rows, self.book.equity_usd(view.log_price))
+        share = np.minimum(books.yen_share(np.ones(rows.size)), 1.0)
+        sold = sell_most_liquid_first(books.held, rates[ASSETS] + share[:, None] * rates[USDJPY], need[rows])
+        yen = -np.minimum(share * sold.sum(axis=1), np.maximum(books.yen_debt, 0.0))
+        return self._fund_rows(books, -sold, yen, np.full(rows.size, REASON["margin_call"]))
 
     # -- the close ---------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Crypto leveraged longs: bitcoin perpetuals bought on margin, closed by the exchange when the margin is gone."""
 
+from dataclasses import replace
 from statistics import NormalDist
 from typing import Any, ClassVar, Final
 
@@ -117,7 +118,7 @@ class CryptoLongs(Sector):
     rules = ("crypto_entry", "crypto_leverage", "yen_carry_funding")
     home = USD
     house_rows = 1
-    margin = BROKER
+    margin = replace(BROKER, isolated=True)
 
     def __init__(self, model: mesa.Model, params: Any, streams: Streams) -> None:
         super().__init__(model, params, streams)
@@ -270,8 +271,9 @@ class CryptoLongs(Sector):
     def maintenance_shortfall(self, view: View, initial: np.ndarray, equity: np.ndarray) -> np.ndarray:
         """Called below maintenance, for what lacks to the initial margin (twice maintenance), USD bn, (members,)."""
         held = self._held(view)
-        called = (held > 0.0) & (equity < self.maintenance * held) & ~self.closing & view.on("crypto_leverage")
-        return np.where(called, 2.0 * self.maintenance * held - equity, 0.0)
+        maintenance = self.maintenance * view.public.margin_factor.get(self.id, 1.0) * held
+        called = (held > 0.0) & (equity < maintenance) & ~self.closing & view.on("crypto_leverage")
+        return np.where(called, 2.0 * maintenance - equity, 0.0)
 
     def raise_cash(self, view: View, need_usd_bn: np.ndarray) -> np.ndarray:
         """The exchange offers every called position at its bankruptcy price or better, once a day.

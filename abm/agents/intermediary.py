@@ -18,8 +18,11 @@ from abm.agents.portfolio import running_income
 from abm.world.book import Book
 from abm.world.instruments import (
     BASE_CCY,
+    BONDS,
     FX,
+    INDEX,
     IS_FX,
+    JGBS,
     N_CCY,
     N_MARKETS,
     QUOTE_CCY,
@@ -31,6 +34,7 @@ from abm.world.orders import MatrixSchedule
 from abm.world.streams import Streams
 from abm.world.view import View
 
+JGB30: Final = INDEX["JGB30"]
 Z_99: Final = 2.326  # standard normal quantile of the 99 per cent VaR
 WEALTH_FLOOR: Final = 0.05  # share of initial wealth below which capacity does not fall
 WEALTH_CAP: Final = 1.2  # multiple of initial wealth above which profits are paid out
@@ -78,6 +82,14 @@ class IntermediaryParams(BeliefParams):
     )
     volatility_floor: float = par(0.7, "multiple of calm", "[L]", "least volatility charged after quiet weeks", 0.05, 1)
     aversion_of_gamma: float = par(0.25, "log per sd", "[L]", "rise of gamma with general risk aversion", 0, 2)
+    global_reading: float = par(
+        0.5,
+        "share",
+        "contagion by inference (King and Wadhwani 1990); pass-through 0.2-0.3 of January 2026 [L]",
+        "of a fiscal re-pricing of JGBs read as news about term premia elsewhere",
+        0,
+        1,
+    )
     concern_speed_low: float = par(0.3, "per day", "[L]", "slowest member's pace of acting on concern", 0, 1)
     concern_speed_high: float = par(0.9, "per day", "[L]", "fastest member's pace of acting on concern", 0, 1)
 
@@ -104,6 +116,17 @@ def excess_inventory(assets_change: np.ndarray, money_change: np.ndarray, log_pr
     held = np.where(IS_FX, 0.0, assets_change)
     in_currency = (held * np.exp(log_price)) @ IN_CURRENCY + (assets_change - held) @ IN_BASE + money_change
     return held * unit_value_usd(log_price) + (in_currency * usd_per_currency(log_price)) @ PAIR_OF_CURRENCY
+
+
+def read_elsewhere(premium_log: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """What a Japanese bond re-pricing says about foreign bonds to who sees prices only, log price, (markets,).
+
+    Regression of every foreign bond on the 30-year JGB: cov(m, JGB30) / var(JGB30) x re-pricing of JGB30.
+    """
+    foreign = np.setdiff1d(BONDS, JGBS)
+    out = np.zeros(N_MARKETS)
+    out[foreign] = covariance[foreign, JGB30] / covariance[JGB30, JGB30] * premium_log[JGB30]
+    return out
 
 
 def trading_profit(assets_change: np.ndarray, money_change: np.ndarray, log_price: np.ndarray) -> np.ndarray:
@@ -161,6 +184,9 @@ class Intermediary(Believer):
         """Fair value is the opening price; inventory and profit count from here."""
         super().start(view)
         self.fair = view.log_price.copy()
+        self.fiscal_direction = self.premium_log + self.params.global_reading * read_elsewhere(
+            self.premium_log, view.covariance
+        )
         self.wealth = self.capital.copy()
         self.start_assets, self.start_money = assets(self.book), money(self.book, view.log_price)
 
@@ -202,7 +228,7 @@ class Intermediary(Believer):
 
     def fiscal_part(self, priced: np.ndarray, shares: np.ndarray) -> np.ndarray:
         """Fiscal premium in log fair value, (markets,), members counted by their part of the trade."""
-        return (priced @ shares) * self.premium_log
+        return (priced @ shares) * self.fiscal_direction
 
     def matrix_schedule(self, view: View) -> MatrixSchedule | None:
         """Quotes skewed by fair value against inventory and moved by what is newly known; capacity M against x."""

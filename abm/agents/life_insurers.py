@@ -459,7 +459,7 @@ class LifeInsurers(Sector):
         wanted = plan (1 + eta rise) + reinvested proceeds; posted = (wanted + missed / catch-up) x strike x cash.
         """
         p, self.quote = self.params, view.log_price
-        if not view.on("super_long_purchases"):
+        if not (view.on("super_long_purchases") and view.on("government_issuance")):
             self.wanted_usd_bn = self.posted_usd_bn = np.zeros_like(self.missed_usd_bn)
             return no_orders()
         plan = self.planned_purchases_jpy_bn(view.public) * view.usd_per_currency[JPY]

@@ -43,7 +43,7 @@ class MinistryOfFinanceParams(Params):
     """Parameters of the Ministry of Finance."""
 
     deposits_usd_bn: float = par(160.0, "USD bn", "MoF (BALANCE_SHEETS.md)", "deposits abroad on day 0", 0, 2000)
-    opening_ladder: int = par(4, "step", "words of 14 and 16 January 2026 (CALIBRATION.md section 3)",
+    opening_ladder: int = par(3, "step", "words of 22-23 December 2025 (CALIBRATION.md section 3)",
                               "last step on day 0: 0 silence, 1-4 words, 5 check, 6 operation", 0, 6)  # fmt: skip
     line_above_opening_pct: float = par(
         -0.15, "%", "158.7, median of the six levels of its steps 2022-2024 (145.9 to 161.76), over the opening 158.95",

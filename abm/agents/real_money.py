@@ -279,7 +279,7 @@ class RealMoney(Believer):
         return np.where(IS_FX[cells.market], forward, owned)
 
     def fiscal_stock(self, cells: Cells, priced: np.ndarray) -> np.ndarray:
-        """Units held less for the fiscal premium, (cells,), zero or negative. priced: (members,) % of GDP."""
+        """Units added for the fiscal premium, (cells,): bonds sold, dollars bought. priced: (members,) % of GDP."""
         return self.response.take(cells.flat) * self.premium_log[cells.market] * priced[cells.member]
 
     def decide(self, view: View) -> np.ndarray:

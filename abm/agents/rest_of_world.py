@@ -21,7 +21,7 @@ class RestOfWorldParams(Params):
 
     members: int = par(1, "institutions", "MODEL.md section 3", "one account closes the system", 1, 1)
     absorbed_share_super_long: float = par(
-        0.55, "fraction", "[L] complement of life insurers' 0.45", "planned super-long issuance bought here", 0, 1
+        0.70, "fraction", "[L] complement of life insurers' 0.30", "planned super-long issuance bought here", 0, 1
     )
     absorbed_share_other: float = par(
         1.0, "fraction", "[L]", "planned issuance to ten years bought here, by maturing money reinvested", 0, 1

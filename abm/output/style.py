@@ -1,7 +1,9 @@
 """How figures look: colours that colour-blind readers can tell apart, bands, dates, titles."""
 
 import datetime as dt
-from collections.abc import Iterator
+import string
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -65,7 +67,17 @@ RC: Final[Any] = {
     "savefig.facecolor": "white",
 }
 HALO: Final = [withStroke(linewidth=2.0, foreground="white")]
-SCHEDULED_LABELS: Final = 3  # dated events named in a figure; more are marked without words
+EVENT_WORDS: Final = {
+    "fiscal_announcement": "stimulus announced",
+    "tax_cut": "tax cut",
+    "fx_intervention": "yen operation",
+    "purchase_taper": "BoJ purchases changed",
+    "data_surprise": "data surprise",
+    "verbal_intervention": "words on the yen",
+}
+MOST_LETTERS: Final = 8  # dates of the scenario named in a figure's head; more are marked without words
+MOST_MEETINGS: Final = 4  # meetings dated in a figure's head; of more only the number is told
+TITLE_IN, LINE_IN, GAP_IN = 0.38, 0.165, 0.06  # heights in a figure's head, inches
 
 
 @dataclass(frozen=True)
@@ -111,21 +123,71 @@ class Paths:
 
     @cached_property
     def scheduled(self) -> dict[np.datetime64, str]:
-        """Dates of the scenario's own events (meetings left out) and their kinds in words."""
+        """Dates of the scenario's own events within the run (meetings left out), and the events in words."""
         events = self.run.events
         mine = events[(events["cause"] == "scenario") & (events["kind"] != "policy_meeting")].dropna(subset="date")
-        kinds = mine.groupby("date")["kind"].agg(lambda found: ", ".join(dict.fromkeys(found)).replace("_", " "))
-        return dict(zip(kinds.index.to_numpy().astype("datetime64[D]"), kinds.tolist(), strict=True))
+        words: dict[np.datetime64, dict[str, None]] = {}
+        for date, kind, details in zip(_days(mine["date"]), mine["kind"], mine["details"], strict=True):
+            words.setdefault(date, {})[event_words(kind, details)] = None
+        return {d: ", ".join(w) for d, w in sorted(words.items()) if self.dates[0] < d <= self.dates[-1]}
 
-    def subtitle(self, shown: str = "median, 25-75 % and 5-95 % of seeds") -> str:
-        """Which run this is, and what is shown of its seeds."""
+    @cached_property
+    def letters(self) -> dict[np.datetime64, str]:
+        """What the scenario's dates are called in the panels; nothing if they are too many."""
+        named = len(self.scheduled) <= MOST_LETTERS
+        return dict(zip(self.scheduled, string.ascii_uppercase if named else [""] * len(self.scheduled), strict=False))
+
+    @cached_property
+    def meetings(self) -> list[np.datetime64]:
+        """Dates on which the Bank of Japan decided its rate, in any seed."""
+        events = self.run.events
+        kinds = events["kind"].isin(("policy_rate", "policy_guidance"))
+        dates = _days(events[(events["cause"] == "bank_of_japan") & kinds]["date"])
+        return [day for day in np.unique(dates) if self.dates[0] < day <= self.dates[-1]]
+
+    def words_of(self, day: np.datetime64) -> str:
+        """A date without its year if the run stays within one."""
+        date = day.item()
+        one_year = self.dates[0].item().year == self.dates[-1].item().year
+        return f"{date.day} {date:%b}" if one_year else f"{date.day} {date:%b} {date:%Y}"
+
+    @cached_property
+    def key(self) -> str:
+        """What the marks in the panels mean."""
+        if any(self.letters.values()):
+            parts = [f"{letter}  {self.words_of(d)}: {self.scheduled[d]}" for d, letter in self.letters.items()]
+        else:
+            parts = ["dotted lines: dates of the scenario's own events"] if self.scheduled else []
+        if self.meetings:
+            few = len(self.meetings) <= MOST_MEETINGS
+            when = ", ".join(map(self.words_of, self.meetings)) if few else f"{len(self.meetings)} of them"
+            parts.append(f"\u25b2  BoJ meetings: {when}")
+        return "      ".join(parts)
+
+    def subtitle(self, shown: str = "line: median; dark band: 25-75 %, light band: 5-95 % of seeds") -> str:
+        """Which run this is, what is shown of its seeds, and what the marks mean."""
         seeds, days = self.shape
-        about = f"{self.run.manifest['name']}, {days - 1} trading days from {self.dates[0]}"
-        return f"{about}, {seeds} seeds; {shown}" if seeds > 1 else f"{about}, one seed"
+        last = self.dates[-1].item()
+        about = f"{self.run.manifest['name']}: {self.run.manifest['title']}; {days - 1} trading days"
+        about += f" to {last.day} {last:%B %Y}, {f'{seeds} seeds' if seeds > 1 else 'one seed'}"
+        lines = [f"{about}; {shown}" if seeds > 1 else about, self.key]
+        return "\n".join(filter(None, lines))
 
     def over_seeds(self, statistic: str) -> str:
         """What is shown of the seeds, for the end of a title; nothing if there is one seed."""
         return f", {statistic}" if self.shape[0] > 1 else ""
+
+
+def _days(dates: Any) -> np.ndarray:
+    """A column of time stamps as calendar days."""
+    return np.asarray(dates.to_numpy().astype("datetime64[D]"))
+
+
+def event_words(kind: str, details: Mapping[str, Any]) -> str:
+    """An event of the scenario in a few words."""
+    if kind == "policy_rate" and {"bank", "change_bp"} <= details.keys():
+        return f"{details['bank']} rate {details['change_bp']:+.0f} bp"
+    return EVENT_WORDS.get(kind, kind.replace("_", " "))
 
 
 @contextmanager
@@ -141,10 +203,16 @@ def new_figure(
     """A figure with titled grid of axes, (rows, columns)."""
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(h_pad=0.06, w_pad=0.06, hspace=0.05, wspace=0.04)  # type: ignore[union-attr, call-arg]
+    lines = [wrapped for line in subtitle.split("\n") for wrapped in textwrap.wrap(line, int(14.5 * size[0]))]
+    head = TITLE_IN + LINE_IN * len(lines) + GAP_IN
+    room = (0.0, 0.0, 1.0, 1.0 - head / size[1])
+    figure.get_layout_engine().set(h_pad=0.06, w_pad=0.06, hspace=0.05, wspace=0.04, rect=room)  # type: ignore[union-attr, call-arg]
     axes = figure.subplots(rows, columns, squeeze=False, **grid)
-    figure.suptitle(f"{title}\n", x=0.01, ha="left", fontsize=13, fontweight="bold", color=DARK)
-    figure.text(0.01, 1.0 - 0.42 / size[1], subtitle, ha="left", va="top", fontsize=8.5, color="#666666")
+    top = 1.0 - 0.1 / size[1]
+    figure.text(0.01, top, title, ha="left", va="top", fontsize=13, fontweight="bold", color=DARK)
+    for i, line in enumerate(lines):
+        below = 1.0 - (TITLE_IN + LINE_IN * i) / size[1]
+        figure.text(0.01, below, line, ha="left", va="top", fontsize=8.5, color="#555555")
     return figure, axes
 
 
@@ -198,18 +266,53 @@ def zero_line(ax: Axes) -> None:
     ax.axhline(0.0, color="#666666", linewidth=0.8, zorder=1.5)
 
 
-def mark_scheduled(ax: Axes, paths: Paths, words: bool = False) -> None:
-    """Dotted lines at the scenario's own events."""
-    few = len(paths.scheduled) <= SCHEDULED_LABELS
+def mark_events(ax: Axes, paths: Paths) -> None:
+    """Dotted lines with letters at the scenario's own events, triangles on the axis at meetings of the BoJ."""
     at: Any
-    for at, kinds in paths.scheduled.items():
-        if paths.dates[0] < at <= paths.dates[-1]:
-            ax.axvline(at, color="#666666", linewidth=0.8, linestyle=(0, (2, 2)), zorder=1.4)
-            if words and few:
-                ax.annotate(
-                    kinds, (at, 1.0), xycoords=("data", "axes fraction"), xytext=(3, -2),
-                    textcoords="offset points", va="top", fontsize=7, color="#444444", rotation=90, path_effects=HALO,
-                )  # fmt: skip
+    for at, letter in paths.letters.items():
+        ax.axvline(at, color="#555555", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1.4)
+        ax.annotate(
+            letter, (at, 1.0), xycoords=("data", "axes fraction"), xytext=(2.5, -1), textcoords="offset points",
+            va="top", fontsize=7.5, fontweight="bold", color="#333333", path_effects=HALO,
+        )  # fmt: skip
+    if paths.meetings:
+        places: Any = paths.meetings
+        ax.plot(
+            places, np.zeros(len(places)), "^", transform=ax.get_xaxis_transform(), clip_on=False, markersize=4.5,
+            color="#333333", markeredgecolor="white", markeredgewidth=0.5, zorder=5.0,
+        )  # fmt: skip
+
+
+def same_span(axes: Iterable[Axes]) -> None:
+    """The same distance from bottom to top, so that heights can be compared between panels."""
+    axes = tuple(axes)
+    limits = [ax.get_ylim() for ax in axes]
+    half = max(high - low for low, high in limits) / 2.0
+    for ax, (low, high) in zip(axes, limits, strict=True):
+        ax.set_ylim((low + high) / 2.0 - half, (low + high) / 2.0 + half)
+
+
+def same_limits(axes: Iterable[Axes]) -> None:
+    """The same bottom and top."""
+    axes = tuple(axes)
+    lows, highs = zip(*(ax.get_ylim() for ax in axes), strict=True)
+    for ax in axes:
+        ax.set_ylim(min(lows), max(highs))
+
+
+def least_span(ax: Axes, span: float) -> None:
+    """Not less than this from bottom to top, so that a trifle does not look like a move."""
+    low, high = ax.get_ylim()
+    if high - low < span:
+        ax.set_ylim((low + high - span) / 2.0, (low + high + span) / 2.0)
+
+
+def say(ax: Axes, words: str, place: tuple[float, float] = (0.02, 0.96)) -> None:
+    """Words inside a panel; their top left corner, in shares of the axes."""
+    ax.text(
+        *place, words, transform=ax.transAxes, ha="left", va="top", fontsize=8.0, color="#444444", path_effects=HALO,
+        zorder=6.0, linespacing=1.35,
+    )  # fmt: skip
 
 
 def legend_below(figure: Figure, ax: Axes, columns: int) -> None:

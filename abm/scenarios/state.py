@@ -75,6 +75,7 @@ def state_rules() -> dict[str, Rules]:
         "planned_issuance_jpy_tn_per_month": dict.fromkeys(JGB_IDS, Number("JPY tn a month", -20, 50)),
         "planned_purchases_jpy_tn_per_month": dict.fromkeys(JGB_IDS, Number("JPY tn a month", 0, 50)),
         "meetings": dict.fromkeys(BANKS, Dates()),
+        "days_since_rate_change": dict.fromkeys(BANKS, Number("trading days", 0, 10_000)),
         "parameters": {
             name: {key: Parameter(unit_and_source(field)[0]) for key, field in model.model_fields.items()}
             for name, model in sectors.items()
@@ -200,6 +201,7 @@ class State:
             planned_issuance_jpy_tn_per_month=self.planned_issuance_jpy_tn_per_month,
             purchases_jpy_tn_per_month=self.planned_purchases_jpy_tn_per_month,
             planned_purchases_jpy_tn_per_month=self.planned_purchases_jpy_tn_per_month,
+            days_since_rate_change={path[0]: int(n) for path, n in self.section("days_since_rate_change").items()},
             **self.macro,
         )
 

@@ -94,7 +94,7 @@ def clear(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.nda
     _check(orders, schedules, start)
     demand = _Demand(orders, schedules)
     quote = np.zeros(N_MARKETS)
-    x = quote if start is None or not demand.at(quote).over.any() else np.where(demand.elastic(), start, 0.0)
+    x = quote if start is None or not demand.at(quote).over.any() else np.array(start, dtype=float)
     residual, rationed, iterations = np.zeros(N_MARKETS), np.zeros(N_MARKETS, dtype=bool), 0
     for _ in range(MAX_ROUNDS):
         here, stuck, used, found = _find_prices(demand, x)
@@ -276,11 +276,6 @@ class _Demand:
         """Every joint schedule's purchases at x, USD bn, (schedules, markets)."""
         return np.asarray(self.intercept - self.matrix @ x)
 
-    def elastic(self) -> np.ndarray:
-        """Markets where somebody reacts to the own price, at some price, (markets,)."""
-        steepest = np.bincount(self.rows["market"], self.rows["slope"], minlength=N_MARKETS)
-        return np.asarray(steepest + self._joint[1].diagonal() > 0.0)
-
     def of_market(self, m: int) -> np.ndarray:
         """Which rows trade market m outright, (rows,)."""
         return np.asarray(self.rows["market"] == m)
@@ -301,9 +296,8 @@ class _Demand:
 
     def next_kink(self, x: np.ndarray, step: np.ndarray) -> float:
         """Share of the step from x just after which the first row reaches or leaves a limit, infinite if none does."""
-        step = np.where(np.abs(step) > 1e-12 * np.abs(step).max(), step, 0.0)  # rounding moves nobody
         beyond = OVERSTEP + 1e-15 * (1.0 + np.abs(x)) / np.maximum(np.abs(step), 1e-300)
-        rows = self.rows[(self.rows["slope"] * step[self.rows["market"]]) != 0.0]
+        rows = self.rows[np.abs(self.rows["slope"] * step[self.rows["market"]]) > 1e-100]
         lo, hi, slope, market = rows["lo"], rows["hi"], rows["slope"], rows["market"]
         bought, fall = rows["quantity"] - slope * x[market], slope * step[market]
         share_lo = np.where((fall > 0.0) == (bought > lo), (bought - lo) / fall, np.inf)

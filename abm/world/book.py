@@ -64,10 +64,12 @@ class MarginTerms:
     """Terms of margined accounts: rate of market m = max(floor, z * vol * sqrt(horizon)), maintenance a share of it.
 
     floor: (markets,) fraction of notional. z: normal quantile. horizon_days: close-out period.
-    maintenance_share: maintenance margin as a share of the initial one.
+    maintenance_share: maintenance margin as a share of the initial one. isolated: the sector has a rule of its own
+    for each position and no requirement on the whole account.
     """
 
     floor: np.ndarray
     z: float = 2.33
     horizon_days: float = 10.0
     maintenance_share: float = 0.75
+    isolated: bool = False

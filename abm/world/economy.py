@@ -42,12 +42,14 @@ EARNINGS_PCT_PER_SD: Final = 0.6  # per cent of equity value per standard deviat
 INFLATION_TARGET_PCT: Final = 2.0
 INFLATION_PER_PURCHASE: Final = 0.1  # points of expected inflation per per cent of GDP bought exceptionally [L]
 YEN_PER_INFLATION: Final = 5.0  # per cent of USDJPY per point of expected inflation: parity over five years [L]
+YEN_PER_OPERATION: Final = 2.0  # per cent of USDJPY that a campaign of 5.5-10 tn takes off, at 0.3 per tn after 20 days
 PASS_THROUGH: Final = 0.03  # per cent of CPI per per cent of yen depreciation in the first year (Sasaki; 0.02-0.04)
 PASS_THROUGH_LAG_DAYS: Final = 180.0  # mean lag (6-12 months)
 REPRICING_SHARE: Final = 0.15  # of the debt per year (MoF: 165.3 of 1,088 tn refunded or new in FY2026)
 REFUNDING_MIX: Final = (0.530, 0.367, 0.050, 0.043, 0.010)  # JGB2 ... JGB40 in FY2026 market issuance, see Government
 WORDS_RISK: Final = (0.0, 0.03, 0.06, 0.10, 0.18)  # perceived risk added by words of levels 0 to 4 [L]
 CHECK_RISK: Final = 0.65  # P(operation within ten days | check) about 2/3, n = 3 (CALIBRATION.md section 3)
+OPERATION_RISK: Final = 0.10  # risk of the next ticket added by one: daily operations moved USDJPY -0.28 % per tn [L]
 CHECK_LAPSES_DAYS: Final = 10
 RISK_HALF_LIFE_DAYS: Final = 6.0
 FATIGUE: Final = 0.75  # credibility kept when words are repeated, or a check lapses, without an operation [L]
@@ -178,7 +180,7 @@ def expected_log_price(public: Public) -> np.ndarray:
 
     Bonds: -duration x average expected policy rate over the duration. Exchange rates: uncovered parity over a
     two-year horizon, scaled to the observed response to two-year differentials; the yen also falls with expected
-    inflation (purchasing-power parity over five years).
+    inflation (purchasing-power parity over five years) and rises with the operation people expect of the ministry.
     """
     out = np.zeros(N_MARKETS)
     years = DURATION_YR[IS_BOND]
@@ -186,6 +188,7 @@ def expected_log_price(public: Public) -> np.ndarray:
     out[IS_BOND] = -years * average[QUOTE_CCY[IS_BOND], np.arange(years.size)] / 100.0
     two_year = path_average_pct(public, HORIZON_YR)[:, 0]
     out[FX] = FX_PER_RATE_PCT / 100.0 * (two_year[BASE_CCY[FX]] - two_year[QUOTE_CCY[FX]])
+    out[USDJPY] -= YEN_PER_OPERATION / 100.0 * public.intervention_risk
     out[USDJPY] += YEN_PER_INFLATION / 100.0 * (public.inflation_expected_pct - INFLATION_TARGET_PCT)
     return out
 
@@ -351,7 +354,9 @@ def _(event: ev.PurchaseTaper, public: Public) -> Public:
     total = purchases.sum()
     share = purchases / total if total > 0 else np.isin(np.arange(N_MARKETS), JGBS) / JGBS.size
     changed = np.maximum(purchases + share * event.change_jpy_tn_per_month, 0.0)
-    return replace(public, purchases_jpy_tn_per_month=changed)
+    more = 100.0 * 12.0 * float((changed - purchases).sum()) / public.gdp_jpy_tn
+    expected = public.inflation_expected_pct + INFLATION_PER_PURCHASE * max(more, 0.0)
+    return replace(public, purchases_jpy_tn_per_month=changed, inflation_expected_pct=expected)
 
 
 @hear.register
@@ -404,7 +409,7 @@ def _(event: ev.FxIntervention, public: Public) -> Public:
     if event.amount_jpy_tn <= 0.0:  # yen sold: no threat to who is short of yen
         return replace(public, ladder=0, intervention_risk=0.0)
     acted = replace(public, signal_credibility=1.0, days_since_operation=0, days_since_words=0)
-    return _perceive(acted, CHECK_RISK, 6)
+    return _perceive(acted, OPERATION_RISK, 6)
 
 
 @hear.register

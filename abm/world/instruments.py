@@ -121,15 +121,14 @@ def move_in_quoted_units(log_change: np.ndarray) -> np.ndarray:
 TO_QUOTED: Final = _frozen([-1e4 / m.duration_yr if m.kind == "bond" else 100.0 for m in MARKETS], float)
 
 
+FX_FOREIGN: Final = _frozen([BASE_CCY[i] if QUOTE_CCY[i] == USD else QUOTE_CCY[i] for i in FX], np.int64)
+FX_TO_USD: Final = _frozen([1.0 if QUOTE_CCY[i] == USD else -1.0 for i in FX], float)
+
+
 def usd_per_currency(log_price: np.ndarray) -> np.ndarray:
     """US dollars per unit of each currency, shape (currencies,), from the exchange rates among the log prices."""
     usd = np.ones(N_CCY)
-    for i in FX:
-        rate = np.exp(log_price[i])
-        if QUOTE_CCY[i] == USD:
-            usd[BASE_CCY[i]] = rate
-        else:
-            usd[QUOTE_CCY[i]] = 1.0 / rate
+    usd[FX_FOREIGN] = np.exp(FX_TO_USD * log_price[FX])
     return usd
 
 

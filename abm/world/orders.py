@@ -40,9 +40,7 @@ REASONS: Final = (
     "intervention",  # foreign-exchange operations
     "intervention_funding",  # securities sold to pay for them
     "issuance",  # government supply and buy-backs
-    "cash_management",  # conversion of currency balances
     "outside_flow",  # an outside holder's scheduled flow (impact experiments)
-    "default",  # assets of a failed account passed on and sold
 )
 REASON: Final = {name: i for i, name in enumerate(REASONS)}
 
@@ -87,10 +85,11 @@ def post(
     """Rows for one market (quantity of shape (members,)) or several (shape (members, markets)).
 
     market: position, or positions in the order of quantity's second axis. quantity, slope, lo, hi: USD bn at the
-    quote (slope per unit of log price); a one-dimensional slope or limit is per member. reason: one of REASONS. funding: currency that pays; a
-    different currency of the market adds the currency legs, of which the share ``hedge`` is sold forward. contract:
-    a forward, future or perpetual (no currency leg, no funding). members: rows of the sector, default 0, 1, 2 ...
-    Rows with neither quantity nor slope are dropped. Limits must satisfy lo <= 0 <= hi.
+    quote (slope per unit of log price); a one-dimensional slope or limit is per member. reason: one of REASONS.
+    funding: currency that pays; a different currency of the market adds the currency legs, of which the share
+    ``hedge`` is sold forward. contract: a forward, future or perpetual (no currency leg, no funding). members: rows of
+    the sector, default 0, 1, 2 ... Rows with neither quantity nor slope are dropped. Limits must satisfy
+    lo <= 0 <= hi.
     """
     quantity = np.asarray(quantity, dtype=float)
     markets = np.atleast_1d(np.asarray(market, dtype=np.int64))

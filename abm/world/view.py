@@ -25,7 +25,7 @@ class View:
     history: (>= 64, markets) closes up to and including yesterday, oldest first, log prices; before day 0 the opening.
     vol: exponentially weighted volatility with a 20-day half-life, log price per day. calm_vol: its calm value.
     covariance: (markets, markets) running covariance of daily log changes, shrunk towards the calm correlation.
-    depth: slope of yesterday's aggregate demand, USD bn per unit of log price.
+    depth: net flow that moves a market by one unit of log price, all others adjusting, as of yesterday, USD bn.
     news: today's public news, log price. public: policy, fiscal and signal state. switches: behaviour rules on or off.
     opening: log prices of day 0. month_first: first trading day of its month.
     """

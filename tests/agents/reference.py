@@ -94,7 +94,7 @@ class Fund:
         self.peak = self.equity(screen.price)
         self.risk_open = self.risk(screen)
         carry = self.carry(screen)
-        self.hurdle = min(carry - 1.0, 0.0)
+        self.hurdle = min(carry - 1.0, self.p.hurdle_pct)
         self.scale = self.leverage_open * self.appetite_slack * self.risk_open**2 / (carry - self.hurdle)
 
     def held(self, price: dict[str, float]) -> dict[str, float]:
@@ -217,7 +217,8 @@ class Fund:
         if not (initial > 0.0 and equity < 0.75 * initial):
             return False
         need, gross, owed = initial - equity, self.gross(price), self.yen_debt(price)
-        share = min(max(owed / (gross - equity), 0.0), 1.0) if gross > equity else 1.0
+        debt = gross - max(equity, 0.0)
+        share = min(max(owed / debt, 0.0), 1.0) if debt > 0.05 * gross else 1.0
         plan = dict.fromkeys(ASSETS, 0.0)
         for a in LIQUID_FIRST:
             freed = screen.margin_rate(a, floor) + share * screen.margin_rate("USDJPY", floor)

@@ -133,12 +133,15 @@ def test_risk_aversion_raises_gamma() -> None:
     assert scared == pytest.approx(np.exp(-1.0) * calm)
 
 
-def test_the_fiscal_premium_is_quoted_in_jgbs_at_once() -> None:
+def test_the_fiscal_premium_is_quoted_in_jgbs_at_once_and_partly_read_into_other_bonds() -> None:
     sector, view = opened(Arbitrageurs), market_view(public={"unfunded_pct_gdp": 4.0})
     move = prices(sector, view, {})
     premium_bp = -1e4 * move[JGB30] / 18.7
     assert 0.3 * 4.0 * 4.0 * 0.3 < premium_bp < 4.0 * 4.0
-    assert abs(move[UST10]) < 1e-9
+    read_bp = -1e4 * move[UST10] / 8.1
+    assert 0.0 < read_bp < 0.5 * premium_bp
+    own_only = prices(opened(Arbitrageurs, global_reading=0.0), view, {})
+    assert abs(own_only[UST10]) < 1e-9 > own_only[JGB30]
     off = market_view(public={"unfunded_pct_gdp": 4.0}, switches={"fiscal_concern": False})
     assert np.abs(prices(opened(Arbitrageurs), off, {})).max() < 1e-12
 

@@ -116,11 +116,16 @@ def test_rising_volatility_lowers_leverage_at_least_in_proportion():
 def test_lower_carry_lowers_leverage_of_those_whose_appetite_binds():
     sector, _ = opened()
     rows = np.flatnonzero(sector.is_fund)
-    wanted, _ = sector.desired_leverage(make_view(policy_move_pct={"JPY": 1.0}), rows)
+    view = make_view(policy_move_pct={"JPY": 1.0})
+    wanted, _ = sector.desired_leverage(view, rows)
+    over_hurdle = sector.weights @ ct.carry_pct(view, sector.params, JPY) - sector.hurdle_pct
+    kept = over_hurdle[rows] / (sector.carry_open - sector.hurdle_pct)[rows]
+    assert (kept < 0.8).all()
+    slack = (sector.leverage_limit / sector.leverage_open, sector.var_slack)
+    expected = np.minimum(np.min(slack, axis=0)[rows], kept * sector.appetite_slack[rows])
+    np.testing.assert_allclose(wanted, sector.leverage_open[rows] * expected, rtol=1e-9)
     cut = wanted / sector.leverage_open[rows]
-    free = sector.appetite_slack[rows] > 1.5
-    assert (cut[sector.appetite_slack[rows] == 1.0] < 0.9).all()
-    np.testing.assert_allclose(cut[free], 1.0)
+    assert (cut < 0.8).any() and (cut > 0.999).any()
 
 
 def test_trend_factor_is_one_without_loss_and_bounded():

@@ -50,15 +50,15 @@ def test_reserves_open_with_deposits() -> None:
     assert mof.decide(make_view()).size == 0
 
 
-def test_a_calm_year_at_the_opening_level_sees_little() -> None:
-    chances = ministry().chances(make_view())
+def test_a_calm_year_below_the_line_sees_little() -> None:
+    chances = ministry(line_above_opening_pct=1.77).chances(make_view())
     assert 250 * chances.operation < 0.2
     assert 250 * chances.check < 0.5
     assert 250 * chances.words < 6
 
 
 def test_disorder_moves_the_ladder_up() -> None:
-    mof = ministry()
+    mof = ministry(opening_ladder=4)
     steps = [mof.chances(surge(pct)) for pct in (-5.0, 0.0, 2.0, 4.0, 6.0)]
     for kind in ("operation", "check", "words"):
         chances = [getattr(step, kind) for step in steps]
@@ -276,7 +276,7 @@ def test_the_line_gives_way_to_a_level_that_holds() -> None:
     before = mof.disorder(high)
     for _ in range(120):
         mof.end_of_day(high)
-    gap = high.close[USDJPY] - (high.opening[USDJPY] + np.log1p(0.0177))
+    gap = high.close[USDJPY] - (high.opening[USDJPY] + np.log1p(mof.params.line_above_opening_pct / 100.0))
     assert mof.line == pytest.approx(high.close[USDJPY] - gap / 2)
     assert mof.disorder(high) < before
     line = mof.line

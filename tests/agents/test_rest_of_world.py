@@ -59,7 +59,7 @@ def test_planned_issuance_finds_its_buyers() -> None:
     view = make_view()
     net = net_by_market(opened().decide(view))
     planned = view.public.planned_issuance_jpy_tn_per_month * 1000.0 * view.usd_per_currency[JPY] / 21.0
-    for name, share in (("JGB2", 1.0), ("JGB10", 1.0), ("JGB20", 0.55), ("JGB30", 0.55), ("JGB40", 0.55)):
+    for name, share in (("JGB2", 1.0), ("JGB10", 1.0), ("JGB20", 0.70), ("JGB30", 0.70), ("JGB40", 0.70)):
         assert net[name] == pytest.approx(share * planned[INDEX[name]])
     surprise = np.zeros(N_MARKETS)
     surprise[JGBS] = 5.0
