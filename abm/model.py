@@ -8,6 +8,7 @@ from typing import Any
 import mesa
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from abm.agents import REGISTRY, Sector
 from abm.output.recorder import DayRecord, Recorder
@@ -41,6 +42,8 @@ from abm.world.orders import REASON, REASONS, MatrixSchedule, no_orders
 from abm.world.risk import RiskEstimate
 from abm.world.streams import Streams
 from abm.world.view import View
+
+threadpool_limits(limits=1, user_api="blas")  # small matrices: faster, and the same bits on any number of cores
 
 HISTORY_DAYS = 64
 MARGIN_ROUNDS = 12

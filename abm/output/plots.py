@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from abm.output import attribution
 from abm.output.attribution import SHORT, Contributions
+from abm.output.measures import USDJPY_LINE
 from abm.output.style import (
     BLUE,
     CYCLE,
@@ -30,10 +30,14 @@ from abm.output.style import (
     band,
     date_ticks,
     drawing,
+    least_span,
     legend_below,
-    mark_scheduled,
+    mark_events,
     new_figure,
+    same_limits,
+    same_span,
     save,
+    say,
     zero_line,
 )
 from abm.output.tables import CONVERGED, NEWS, POLICY_BANKS, RunDirectory
@@ -41,15 +45,55 @@ from abm.world.instruments import MARKETS
 
 JGB_IDS: Final = tuple(m.id for m in MARKETS if m.kind == "bond" and m.currency == "JPY")
 FOREIGN_IDS: Final = tuple(m.id for m in MARKETS if m.kind == "bond" and m.currency != "JPY")
+FOREIGN_WORDS: Final = {
+    "UST2": "US Treasury 2-year",
+    "UST10": "US Treasury 10-year",
+    "UST30": "US Treasury 30-year",
+    "BUND10": "German Bund 10-year",
+    "OAT10": "French OAT 10-year",
+    "EGB30": "Euro area 30-year",
+    "GILT10": "UK gilt 10-year",
+    "ACGB10": "Australia 10-year",
+    "EMBOND": "Emerging markets 10-year",
+}
+STEPS: Final = {"verbal_intervention": "words", "rate_check": "rate checks", "fx_intervention": "operations"}
+CALLS: Final = {"margin_calls_usd_bn": "Margin calls", "liquidations_usd_bn": "Liquidations"}
 FLOW_GROUPS: Final = {
     "Japanese government bonds": JGB_IDS,
     "Foreign bonds": FOREIGN_IDS,
     "Equities": ("NIKKEI", "NASDAQ", "SPX"),
+    "Bitcoin": ("BTC",),
     "Dollars against yen": ("USDJPY",),
 }
-MOVED: Final = ("JGB40", "UST30", "USDJPY")
+FLOW_PANELS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "Japanese government bonds, all": ("Japanese government bonds", ()),
+    "JGBs, without government and rest of world": ("Japanese government bonds", ("government", "rest_of_world")),
+    **{group: (group, ()) for group in list(FLOW_GROUPS)[1:]},
+}
+FLOW_LINES: Final = 6  # sectors drawn in a panel
+MOVED: Final = {
+    "JGB40": "JGB 40-year yield",
+    "UST30": "US Treasury 30-year yield",
+    "USDJPY": "USDJPY (up: weaker yen)",
+}
+EQUITY_OF: Final = (
+    "life_insurers", "pension_funds", "banks", "bank_of_japan", "jgb_fast_money", "carry_traders", "crypto_longs",
+    "bitcoin_holders", "real_money", "dealers", "arbitrageurs", "ministry_of_finance",
+)  # fmt: skip
+EQUITY_IN_YEN: Final = ("life_insurers", "pension_funds", "banks", "jgb_fast_money", "bank_of_japan")
+EQUITY_WORDS: Final = {
+    "crypto_longs": "Crypto longs (with margin paid in)",
+    "bank_of_japan": "BoJ (bonds less yen created)",
+    "ministry_of_finance": "MoF (foreign reserves)",
+}
+POLICY_PANELS: Final = {
+    (0, 1): ("hike_risk", "Chance of a BoJ rise at its next meeting", "probability seen by markets, %", 100.0),
+    (1, 0): ("boj_purchases_jpy_tn", "BoJ: bonds bought beyond its plan, cumulated", "JPY tn", 1.0),
+    (1, 1): ("interest_to_revenue_pct.JP", "Interest bill over tax revenue", "%", 1.0),
+    (1, 2): ("inflation_pct.JP", "Inflation, Japan", "% a year", 1.0),
+}
 NO_EQUITY_USD_BN: Final = 1e-6  # sectors whose capital is kept outside the ledger open with nothing
-ADDS_UP: Final = "line: mean move over the seeds; the parts add up to it"
+ADDS_UP: Final = "black line: mean move over the seeds; the coloured parts add up to it; colours as in the bars"
 CONTRIBUTORS: Final = 8
 CONTRIBUTOR_COLOURS: Final = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, WINE, YELLOW)
 HATCHES: Final = ("", "////", "....")
@@ -59,8 +103,9 @@ PRIVATE: Final = (
     "life_insurers", "pension_funds", "banks", "jgb_fast_money", "carry_traders", "crypto_longs", "bitcoin_holders",
     "real_money", "dealers", "arbitrageurs",
 )  # fmt: skip
-LADDER: Final = ("silence", "words 1", "words 2", "words 3", "words 4", "rate check", "operation")
+LADDER: Final = ("silence", "words, 1", "words, 2", "words, 3", "words, 4", "rate check", "operation")
 LADDER_COLOURS: Final = ("#F2F2F2", "#D6E4F0", "#A9CBE6", "#6FA8D6", "#2F78B7", ORANGE, VERMILLION)
+STEP_MARKS: Final = (("o", "#2F78B7", 22), ("^", ORANGE, 55), ("D", VERMILLION, 45))  # marker, colour, size
 
 
 def draw_all(path: Path | str) -> list[Path]:
@@ -73,122 +118,178 @@ def draw_all(path: Path | str) -> list[Path]:
 
 
 def jgb_curve(paths: Paths) -> Figure:
-    """Yields by maturity, and the curve on day 0, at the peak and at the end."""
-    figure, axes = new_figure(2, 3, (11, 6.2), "Japanese government bond yields", paths.subtitle())
-    for ax, bond in zip(axes.flat, JGB_IDS, strict=False):
+    """Yields by maturity, the slope, the curve on day 0, at the peak and at the end, and how it changed."""
+    figure, axes = new_figure(2, 4, (13.5, 6.6), "Japanese government bond yields", paths.subtitle())
+    dated, (curve, change) = axes.flat[:6], axes[1, 2:]
+    for ax, bond in zip(dated, JGB_IDS, strict=False):
         band(ax, paths.dates, paths.series(bond))
-        mark_scheduled(ax, paths, words=bond == JGB_IDS[0])
         _title(ax, f"{bond[3:]}-year", "yield, %")
-        date_ticks(ax, paths.dates)
-    _curve(axes.flat[-1], paths)
+    same_span(dated[: len(JGB_IDS)])
+    slope = dated[len(JGB_IDS)]
+    band(slope, paths.dates, 100.0 * (paths.series("JGB40") - paths.series("JGB10")), GREEN)
+    _title(slope, "Slope: 40-year less 10-year", "bp")
+    for ax in dated:
+        mark_events(ax, paths)
+        date_ticks(ax, paths.dates, ticks=5)
+    _curve(curve, change, paths)
     return figure
 
 
-def _curve(ax: Axes, paths: Paths) -> None:
-    tenors = [m.tenor_yr for m in MARKETS if m.id in JGB_IDS]
-    medians = np.array([np.median(paths.series(bond), axis=0) for bond in JGB_IDS])
+def _curve(level: Axes, change: Axes, paths: Paths) -> None:
+    """The median curve on three days, and its change since day 0 with 5-95 % of the seeds."""
+    tenors = np.array([m.tenor_yr for m in MARKETS if m.id in JGB_IDS])
+    yields = np.array([paths.series(bond) for bond in JGB_IDS])
+    medians = np.median(yields, axis=1)
     peak = int(medians[-1].argmax())
-    for day, color, style in ((0, GREY, "--"), (peak, VERMILLION, "-"), (medians.shape[1] - 1, BLUE, "-")):
-        ax.plot(tenors, medians[:, day], style, color=color, marker="o", markersize=4, label=f"{paths.dates[day]}")
-    ax.legend(loc="lower right", title="median curve on" if paths.shape[0] > 1 else "curve on")
-    ax.set_xticks(tenors)
-    ax.set_xlabel("maturity, years")
-    _title(ax, "Curve: opening, peak of the 40-year, end", "yield, %")
+    for day, color, style, shift in ((0, GREY, "--", 0.0), (peak, VERMILLION, "-", -0.3), (-1, BLUE, "-", 0.3)):
+        look = {"color": color, "marker": "o", "markersize": 4, "label": paths.words_of(paths.dates[day])}
+        level.plot(tenors, medians[:, day], style, **look)
+        if day:
+            moved = 100.0 * (yields[:, :, day] - yields[:, :, 0])
+            low, mid, high = np.quantile(moved, (0.05, 0.5, 0.95), axis=1)
+            change.vlines(tenors + shift, low, high, color=color, linewidth=1.2, alpha=0.6)
+            change.plot(tenors + shift, mid, style, **look)
+    zero_line(change)
+    for ax in (level, change):
+        ax.legend(loc="lower right" if ax is level else "upper left")
+        ax.set_xticks(tenors)
+        ax.set_xlabel("maturity, years")
+    _title(level, f"Curve: opening, 40-year peak, end{paths.over_seeds('median')}", "yield, %")
+    change.margins(y=0.15)
+    _title(change, f"Change since day 0{paths.over_seeds('median, 5-95 %')}", "bp")
 
 
 def foreign_yields(paths: Paths) -> Figure:
     """Change of every foreign yield since day 0."""
     title = "Foreign bond yields, change since day 0"
-    figure, axes = new_figure(3, 3, (11, 7.6), title, paths.subtitle(), sharey="row")
+    figure, axes = new_figure(3, 3, (11.5, 8.2), title, paths.subtitle(), sharey="row")
     for ax, bond in zip(axes.flat, FOREIGN_IDS, strict=True):
         zero_line(ax)
         band(ax, paths.dates, paths.change_bp(bond))
-        mark_scheduled(ax, paths)
-        start = paths.series(bond)[0, 0]
-        _title(ax, f"{bond}  (from {start:.2f} %)", "bp" if ax in axes[:, 0] else "")
+        mark_events(ax, paths)
+        _title(ax, f"{FOREIGN_WORDS.get(bond, bond)}, from {paths.series(bond)[0, 0]:.2f} %", "bp")
+        ax.tick_params(labelleft=True)
         date_ticks(ax, paths.dates)
     return figure
 
 
 def usdjpy_ladder(paths: Paths) -> Figure:
-    """USDJPY, and how far the ministry's ladder was climbed."""
-    heights = (2.6, 1.2, 1.2)
-    title = "USDJPY and the ministry's ladder"
-    figure, axes = new_figure(3, 1, (10, 8.0), title, paths.subtitle(), height_ratios=heights, sharex=True)
-    top, ladder, acts = axes[:, 0]
+    """USDJPY with the ministry's steps, how far its ladder was climbed, what the market expects of it."""
+    heights = (2.6, 1.2, 1.0)
+    title = "USDJPY and the ministry's ladder of words, rate checks and operations"
+    figure, axes = new_figure(3, 1, (11, 8.4), title, paths.subtitle(), height_ratios=heights, sharex=True)
+    top, ladder, risk = axes[:, 0]
     band(top, paths.dates, paths.series("USDJPY"))
-    top.axhline(160.0, color=VERMILLION, linewidth=0.9, linestyle="--")
-    mark_scheduled(top, paths, words=True)
-    _title(top, "Exchange rate (dashed: 160)", "yen per dollar")
+    _steps(top, paths)
+    _title(top, "Exchange rate, and where each seed stood when the ministry acted (up: weaker yen)", "yen per dollar")
     step = paths.column("ladder")
     shares = [100.0 * (step == level).mean(axis=0) for level in range(len(LADDER))]
     ladder.stackplot(paths.dates, shares, colors=LADDER_COLOURS, labels=LADDER, linewidth=0, step="post")
     ladder.set_ylim(0, 100)
-    ladder.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True)
-    _title(ladder, "Last step taken", "% of seeds")
-    _acts(acts, paths)
-    date_ticks(acts, paths.dates)
+    ladder.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True, title="step", alignment="left")
+    _title(ladder, "Last step on the ladder (falls back after weeks of silence)", "% of seeds")
+    band(risk, paths.dates, 100.0 * paths.column("intervention_risk"), VERMILLION)
+    _title(risk, "Operation within ten days, as the market sees it", "probability, %")
+    for ax in axes.flat:
+        mark_events(ax, paths)
+    date_ticks(risk, paths.dates)
     return figure
 
 
-def _acts(ax: Axes, paths: Paths) -> None:
-    """Share of seeds with a check or an operation on each day."""
-    seeds = paths.shape[0]
-    checks = paths.run.events.query("kind == 'rate_check'")["date"].to_numpy().astype("datetime64[D]")
-    checked = np.array([(checks == day).sum() for day in paths.dates])
-    yen = paths.column("intervention_jpy_tn")
-    operated = (np.abs(yen) > 0.0).sum(axis=0)
-    day = np.timedelta64(9, "h")
-    dates = paths.dates.astype("datetime64[h]")
-    ax.bar(dates - day // 2, 100.0 * checked / seeds, width=0.36, color=ORANGE, label="rate check")
-    ax.bar(dates + day // 2, 100.0 * operated / seeds, width=0.36, color=VERMILLION, label="operation")
-    if not (checked.any() or operated.any()):
-        ax.set_ylim(0.0, 1.0)
-        ax.text(0.5, 0.5, "none in any seed", transform=ax.transAxes, ha="center", va="center", color="#666666")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    mean = yen.sum(axis=1).mean()
-    _title(ax, f"Checks and operations by day; yen bought over the run, mean {mean:.1f} JPY tn", "% of seeds")
+def _steps(ax: Axes, paths: Paths) -> None:
+    """The ministry's acts at the rate of their seed, and the levels they are about."""
+    rate, seeds = paths.series("USDJPY"), np.unique(paths.run.daily["seed"].to_numpy())
+    events = paths.run.events
+    for (kind, words), (marker, color, size) in zip(STEPS.items(), STEP_MARKS, strict=True):
+        mine = events[(events["kind"] == kind) & (events["day"] < rate.shape[1])]
+        row, day = np.searchsorted(seeds, mine["seed"].to_numpy()), mine["day"].to_numpy(dtype=int)
+        found = f"{words}: {len(mine)}" + (f", in {np.unique(row).size} of {seeds.size} seeds" if len(mine) else "")
+        ax.scatter(
+            paths.dates[day], rate[row, day], size, color=color, marker=marker, edgecolors="white", linewidths=0.6,
+            zorder=4.0, label=found,
+        )  # fmt: skip
+    ax.axhline(USDJPY_LINE, color=VERMILLION, linewidth=0.9, linestyle="--", label=f"{USDJPY_LINE:.0f} yen")
+    above = paths.run.manifest["scenario"].get("set", {}).get("ministry_of_finance.line_above_opening_pct")
+    if above is not None:
+        line = rate[0, 0] * (1.0 + above / 100.0)
+        ax.axhline(line, color="#444444", linewidth=0.9, linestyle=":", label=f"ministry's line on day 0: {line:.1f}")
+    bought = paths.column("intervention_jpy_tn").sum(axis=1)
+    title = f"yen bought in operations:\n{_round(bought.mean())} JPY tn" + paths.over_seeds("mean of seeds")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title=title, alignment="left", title_fontsize=8.0)
 
 
 def equities_bitcoin(paths: Paths) -> Figure:
     """Equities and bitcoin since day 0, with the margined longs and what they pay."""
-    figure, axes = new_figure(2, 3, (11, 6.2), "Equities and bitcoin", paths.subtitle())
-    panels = {"NIKKEI": "Nikkei 225", "NASDAQ": "Nasdaq", "SPX": "S&P 500", "BTC": "Bitcoin"}
-    for ax, (name, words) in zip(axes.flat, panels.items(), strict=False):
+    figure, axes = new_figure(2, 3, (11.5, 6.6), "Equities and bitcoin", paths.subtitle())
+    panels = {"NIKKEI": "Nikkei 225, from JPY", "NASDAQ": "Nasdaq, from USD", "SPX": "S&P 500, from USD"}
+    for ax, (name, words) in zip(axes.flat, (panels | {"BTC": "Bitcoin, from USD"}).items(), strict=False):
         zero_line(ax)
         band(ax, paths.dates, paths.change_pct(name), ORANGE if name == "BTC" else BLUE)
-        _title(ax, f"{words}  (from {paths.series(name)[0, 0]:,.0f})", "change since day 0, %")
+        _title(ax, f"{words} {paths.series(name)[0, 0]:,.0f}", "change since day 0, %")
+    same_limits(axes[0])
     band(axes[1, 1], paths.dates, paths.column("open_interest_usd_bn.BTC"), ORANGE)
     _title(axes[1, 1], "Bitcoin: open interest of margined longs", "USD bn")
+    zero_line(axes[1, 2])
     band(axes[1, 2], paths.dates, paths.column("funding_pct.BTC"), ORANGE)
     _title(axes[1, 2], "Bitcoin: funding paid by longs", "% a year")
     for ax in axes.flat:
-        mark_scheduled(ax, paths, words=ax is axes[0, 0])
+        mark_events(ax, paths)
         date_ticks(ax, paths.dates)
     return figure
 
 
 def margin_calls_liquidations(paths: Paths) -> Figure:
     """Margin calls and liquidations: who, when, and how much in total."""
-    figure, axes = new_figure(2, 2, (11, 6.4), "Margin calls and liquidations", paths.subtitle())
+    figure, axes = new_figure(2, 2, (11.5, 7.0), "Margin calls and liquidations", paths.subtitle())
     called = [s for s in SECTOR_LINES if _called(paths, s)]
-    kinds = {"margin_calls_usd_bn": "Margin calls", "liquidations_usd_bn": "Liquidations"}
-    for (ax, below), (kind, words) in zip(axes.T, kinds.items(), strict=True):
+    for (ax, below), (kind, words) in zip(axes.T, CALLS.items(), strict=True):
         by_sector = np.array([paths.column(f"{kind}.{s}") for s in called]).reshape(len(called), *paths.shape)
-        if called:
-            colors = [SECTOR_LINES[s][0] for s in called]
-            names = [SHORT[s] for s in called]
-            ax.stackplot(paths.dates, by_sector.mean(axis=1), colors=colors, labels=names, step="mid", linewidth=0)
-        _title(ax, f"{words} by sector{paths.over_seeds('mean')}", "USD bn a day")
-        band(below, paths.dates, by_sector.sum(axis=0).cumsum(axis=1), VERMILLION)
-        _title(below, f"{words}, cumulated", "USD bn")
+        _calls_by_day(ax, paths, called, by_sector.mean(axis=1))
+        ax.set_title(f"{words}, by sector and day{paths.over_seeds('mean')}")
+        total = by_sector.sum(axis=0).cumsum(axis=1)
+        scale, unit = _readable(total)
+        band(below, paths.dates, scale * total, VERMILLION)
+        say(below, _who_was_called(paths, called, by_sector))
+        below.set_ylim(0.0, max(1.35 * below.get_ylim()[1], 1e-9))
+        _title(below, f"{words}, cumulated, all sectors", unit)
     for ax in axes.flat:
         ax.set_ylim(bottom=0.0)
-        mark_scheduled(ax, paths)
+        mark_events(ax, paths)
         date_ticks(ax, paths.dates)
     if called:
         legend_below(figure, axes[0, 0], 6)
     return figure
+
+
+def _readable(usd_bn: np.ndarray) -> tuple[float, str]:
+    """Factor and unit: millions of dollars where there are no billions."""
+    return (1.0, "USD bn") if np.abs(usd_bn).max(initial=0.0) >= 1.0 else (1000.0, "USD mn")
+
+
+def _calls_by_day(ax: Axes, paths: Paths, called: list[str], means: np.ndarray) -> None:
+    """One stacked bar a trading day; means: (sectors, days)."""
+    scale, unit = _readable(means)
+    ax.set_ylabel(f"{unit} a day")
+    if not called:
+        return
+    hours = np.array([-10, -10, 10, 10], dtype="timedelta64[h]")
+    edges = (paths.dates.astype("datetime64[h]")[:, None] + hours).ravel()
+    bars = (scale * means[:, :, None] * np.array([0.0, 1.0, 1.0, 0.0])).reshape(len(called), -1)
+    colors = [SECTOR_LINES[s][0] for s in called]
+    ax.stackplot(edges, bars, colors=colors, labels=[SHORT[s] for s in called], linewidth=0)
+
+
+def _who_was_called(paths: Paths, called: list[str], by_sector: np.ndarray) -> str:
+    """In how many seeds each sector was called; by_sector: (sectors, seeds, days)."""
+    hit = by_sector.any(axis=2).sum(axis=1)
+    hit_of = {SHORT[s]: int(n) for s, n in zip(called, hit, strict=True) if n}
+    if not hit_of:
+        return "none of any sector, in any seed"
+    names = ", ".join(f"{name} ({n})" if paths.shape[0] > 1 else name for name, n in hit_of.items())
+    equity = sum(float(paths.column(f"equity_usd_bn.{s}")[0, 0]) for s in called)
+    share = 100.0 * np.median(by_sector.sum(axis=(0, 2))) / equity if equity > 0.0 else math.nan
+    seeds = f" (in so many of {paths.shape[0]} seeds)" if paths.shape[0] > 1 else ""
+    return f"sectors{seeds}: {names}; no other\nmedian total: {_round(share)} % of their opening equity"
 
 
 def _called(paths: Paths, sector: str) -> bool:
@@ -199,27 +300,41 @@ def _called(paths: Paths, sector: str) -> bool:
 
 def capital_flows(paths: Paths) -> Figure:
     """Net purchases by sector since day 0, by group of markets."""
-    figure, axes = new_figure(
-        2, 2, (11, 7.0), "Who bought and who sold: cumulated net purchases", paths.subtitle("median of seeds")
-    )
+    shown = "mean of seeds, so purchases and sales add up to zero; bars at the right: 5-95 % of seeds at the end"
+    title = "Who bought and who sold: cumulated net purchases since day 0"
+    figure, axes = new_figure(2, 3, (13, 7.6), title, paths.subtitle(shown))
     flows = _cumulated_flows(paths)
-    shown: set[str] = set()
-    for ax, group in zip(axes.flat, FLOW_GROUPS, strict=True):
-        zero_line(ax)
-        medians = {s: np.median(by_group[group], axis=0) for s, by_group in flows.items()}
-        largest = sorted(medians, key=lambda s: -np.abs(medians[s]).max())[:7]
-        for sector in (s for s in SECTOR_LINES if s in largest and medians[s].any()):
-            color, line = SECTOR_LINES[sector]
-            ax.plot(paths.dates, medians[sector], line, color=color)
-            shown.add(sector)
-        mark_scheduled(ax, paths)
-        _title(ax, group, "USD bn")
-        date_ticks(ax, paths.dates)
-    for sector in (s for s in SECTOR_LINES if s in shown):
+    seen: set[str] = set()
+    for ax, (words, (group, left_out)) in zip(axes.flat, FLOW_PANELS.items(), strict=True):
+        of_group = {s: by_group[group] for s, by_group in flows.items() if s not in left_out}
+        seen |= _flow_lines(ax, paths, of_group)
+        mark_events(ax, paths)
+        _title(ax, words, "USD bn")
+    for sector in (s for s in SECTOR_LINES if s in seen):
         color, line = SECTOR_LINES[sector]
         axes[0, 0].plot([], [], line, color=color, label=SHORT[sector])
-    legend_below(figure, axes[0, 0], 6)
+    legend_below(figure, axes[0, 0], 8)
     return figure
+
+
+def _flow_lines(ax: Axes, paths: Paths, flows: dict[str, np.ndarray]) -> set[str]:
+    """Lines of the sectors that moved most, ends of their seeds beside; returns those drawn. flows: (seeds, days)."""
+    zero_line(ax)
+    means = {s: values.mean(axis=0) for s, values in flows.items() if values.any()}
+    largest = sorted(means, key=lambda s: -np.abs(means[s]).max())[:FLOW_LINES]
+    drawn = [s for s in SECTOR_LINES if s in largest]
+    date_ticks(ax, paths.dates)
+    room = (paths.dates[-1] - paths.dates[0]).astype("timedelta64[h]") / 45
+    for place, sector in enumerate(drawn, start=1):
+        color, line = SECTOR_LINES[sector]
+        ax.plot(paths.dates, means[sector], line, color=color)
+        if paths.shape[0] > 1:
+            low, high = np.quantile(flows[sector][:, -1], (0.05, 0.95))
+            at = paths.dates[-1].astype("datetime64[h]") + place * room
+            ax.vlines(at, low, high, color=color, linestyle=line, linewidth=2.0, alpha=0.8)
+    if paths.shape[0] > 1:
+        ax.set_xlim(right=paths.dates[-1].astype("datetime64[h]") + (len(drawn) + 1) * room)
+    return set(drawn)
 
 
 def _cumulated_flows(paths: Paths) -> dict[str, dict[str, np.ndarray]]:
@@ -248,15 +363,25 @@ def _cumulated_flows(paths: Paths) -> dict[str, dict[str, np.ndarray]]:
 def who_moved_the_market(paths: Paths) -> Figure:
     """The mean move split exactly into news and orders by sector and reason, over time and at its largest."""
     parts = attribution.contributions(paths.run, MOVED, paths.shape[1] - 1)
-    heights = (1.0, 1.15)
     title = "Who moved the market, and why"
-    figure, axes = new_figure(2, 3, (14, 8.4), title, paths.subtitle(ADDS_UP), height_ratios=heights)
+    figure, axes = new_figure(3, 2, (12.5, 11.6), title, paths.subtitle(ADDS_UP), width_ratios=(1.35, 1.0))
     fills = _fills(parts.values())
-    for (above, below), market in zip(axes.T, MOVED, strict=True):
+    for (left, right), (market, words) in zip(axes, MOVED.items(), strict=True):
         layers = _layers(parts[market], fills)
-        _stack(above, paths, parts[market], layers)
-        _bars(below, paths, parts[market], layers)
+        _stack(left, paths, parts[market], layers)
+        _title(left, f"{words}, change since day 0", parts[market].unit)
+        _bars(right, parts[market], layers)
+        _title(right, f"Parts on {paths.words_of(paths.dates[parts[market].turning_day])}, largest mean move", "")
+        if paths.shape[0] > 1:
+            right.set_xlabel(f"{parts[market].unit}; 5-95 % of seeds on that day: {_spread(paths, parts[market])}")
     return figure
+
+
+def _spread(paths: Paths, c: Contributions) -> str:
+    """5-95 % of the seeds' moves on the day of the largest mean move."""
+    moves = paths.change_bp(c.market) if c.unit == "bp" else paths.change_pct(c.market)
+    low, high = np.quantile(moves[:, c.turning_day], (0.05, 0.95))
+    return f"{attribution.signed(low, c.unit)} to {attribution.signed(high, c.unit)}"
 
 
 @dataclass(frozen=True)
@@ -312,14 +437,14 @@ def _stack(ax: Axes, paths: Paths, c: Contributions, layers: list[Layer]) -> Non
     zero_line(ax)
     ax.plot(paths.dates, c.total, color="white", linewidth=3.2)
     ax.plot(paths.dates, c.total, color="black", linewidth=1.7)
-    mark_scheduled(ax, paths)
+    mark_events(ax, paths)
     date_ticks(ax, paths.dates)
-    _title(ax, f"{c.market} since day 0", c.unit)
 
 
-def _bars(ax: Axes, paths: Paths, c: Contributions, layers: list[Layer]) -> None:
-    """Parts on the day of the largest mean move."""
-    rows = [*layers, Layer("move", "black", "", c.total)]
+def _bars(ax: Axes, c: Contributions, layers: list[Layer]) -> None:
+    """Parts on the day of the largest mean move, largest first; news, the rest and the move at the end."""
+    named = sorted(layers[:-3], key=lambda layer: -abs(layer.part[c.turning_day]))
+    rows = [*named, *layers[-3:], Layer("move", "black", "", c.total)]
     values = [layer.part[c.turning_day] for layer in rows]
     places = np.arange(len(rows))[::-1]
     for place, value, layer in zip(places, values, rows, strict=True):
@@ -337,43 +462,55 @@ def _bars(ax: Axes, paths: Paths, c: Contributions, layers: list[Layer]) -> None
     ax.grid(True, axis="x")
     ax.margins(x=0.2)
     ax.set_xlabel(c.unit)
-    _title(ax, f"{c.market}: parts on {paths.dates[c.turning_day]} (day {c.turning_day})", "")
 
 
 def sector_equity(paths: Paths) -> Figure:
-    """Equity of every private sector against day 0."""
-    figure, axes = new_figure(2, 5, (13, 5.6), "Equity of the sectors, change since day 0", paths.subtitle())
-    for ax, sector in zip(axes.flat, PRIVATE, strict=True):
-        equity = paths.column(f"equity_usd_bn.{sector}")
-        opening = equity[:, :1]
-        solid = bool((opening > NO_EQUITY_USD_BN).all())
-        zero_line(ax)
-        band(ax, paths.dates, 100.0 * (equity / opening - 1.0) if solid else equity - opening, SECTOR_LINES[sector][0])
-        held = f"  ({_round(opening.mean())} USD bn)" if solid else ""
-        _title(ax, f"{SHORT[sector].capitalize()}{held}", "%" if solid else "USD bn")
-        mark_scheduled(ax, paths)
+    """Equity of every sector that has a balance sheet, against day 0."""
+    shown = "line: median; bands: 25-75 % and 5-95 % of seeds; Japanese institutions in yen"
+    figure, axes = new_figure(3, 4, (13.5, 9.2), "Balance of each sector's equity", paths.subtitle(shown))
+    for ax, sector in zip(axes.flat, EQUITY_OF, strict=True):
+        _equity(ax, paths, sector)
+        mark_events(ax, paths)
         date_ticks(ax, paths.dates, ticks=4)
     return figure
 
 
+def _equity(ax: Axes, paths: Paths, sector: str) -> None:
+    """Per cent of the opening; billions where the ledger opens with nothing; the end in money in the panel."""
+    yen = sector in EQUITY_IN_YEN
+    unit = "JPY tn" if yen else "USD bn"
+    equity = paths.column(f"equity_usd_bn.{sector}")
+    equity = equity * paths.series("USDJPY") / 1000.0 if yen else equity
+    opening = equity[:, :1]
+    change = equity - opening
+    solid = bool((opening > NO_EQUITY_USD_BN).all())
+    zero_line(ax)
+    band(ax, paths.dates, 100.0 * change / opening if solid else change, SECTOR_LINES[sector][0])
+    _title(ax, EQUITY_WORDS.get(sector, SHORT[sector].capitalize()), "change since day 0, " + ("%" if solid else unit))
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.22 * (high - low))
+    opened = f"opens with {_round(opening.mean())}" if solid else "opens with 0"
+    low, mid, high = np.quantile(change[:, -1], (0.05, 0.5, 0.95))
+    spread = f" ({_signed(low)} to {_signed(high)})" if paths.shape[0] > 1 else ""
+    say(ax, f"{opened} {unit}\nend {_signed(mid)}{spread}")
+
+
 def policy(paths: Paths) -> Figure:
     """What the authorities did and what it costs."""
-    figure, axes = new_figure(2, 3, (11, 6.2), "Policy and public finance", paths.subtitle())
+    figure, axes = new_figure(2, 3, (11.5, 6.6), "Policy and public finance", paths.subtitle())
     _bank_of_japan_rate(axes[0, 0], paths)
     _other_rates(axes[0, 2], paths)
-    panels = {
-        (0, 1): ("hike_risk", "Chance of a BoJ rise next time", "probability seen by markets"),
-        (1, 0): ("boj_purchases_jpy_tn", "BoJ: bonds bought, cumulated", "JPY tn"),
-        (1, 1): ("interest_to_revenue_pct.JP", "Interest bill over tax revenue", "%"),
-        (1, 2): ("inflation_pct.JP", "Inflation, Japan", "% a year"),
-    }
-    for place, (column, words, unit) in panels.items():
-        values = paths.column(column)
+    for place, (column, words, unit, factor) in POLICY_PANELS.items():
+        values = factor * paths.column(column)
         band(axes[place], paths.dates, values.cumsum(axis=1) if "purchases" in column else values)
         _title(axes[place], words, unit)
+    least_span(axes[1, 2], 0.5)
+    bought = paths.column("boj_purchases_jpy_tn").any(axis=1)
+    axes[1, 0].set_ylim(top=1.25 * max(axes[1, 0].get_ylim()[1], 0.1))
+    say(axes[1, 0], f"in {bought.sum()} of {bought.size} seeds" if bought.any() else "none in any seed")
     for ax in axes.flat:
-        mark_scheduled(ax, paths)
-        date_ticks(ax, paths.dates)
+        mark_events(ax, paths)
+        date_ticks(ax, paths.dates, ticks=5)
         ax.ticklabel_format(axis="y", useOffset=False)
     return figure
 
@@ -385,18 +522,22 @@ def _bank_of_japan_rate(ax: Axes, paths: Paths) -> None:
         low, high = np.quantile(rate, (0.05, 0.95), axis=0)
         ax.fill_between(paths.dates, low, high, step="post", color=BLUE, alpha=0.16, linewidth=0)
     ax.plot(paths.dates, rate.mean(axis=0), color=BLUE, drawstyle="steps-post")
-    ax.margins(y=0.15)
+    least_span(ax, 0.5)
+    higher = int((rate[:, -1] > rate[:, 0] + 1e-9).sum())
+    say(ax, f"higher at the end in {higher} of {rate.shape[0]} seeds")
     _title(ax, f"BoJ: policy rate{paths.over_seeds('mean and 5-95 %')}", "%")
 
 
 def _other_rates(ax: Axes, paths: Paths) -> None:
-    """Change of the other policy rates, median."""
+    """Change of the other policy rates, mean; levels of day 0 in the legend."""
     others = [bank for bank in POLICY_BANKS if bank != "BOJ"]
     for bank, color in zip(others, CYCLE, strict=False):
-        rate = np.median(paths.column(f"policy_rate_pct.{bank}"), axis=0)
-        ax.plot(paths.dates, rate, color=color, drawstyle="steps-post", label=bank)
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    _title(ax, f"Other policy rates{paths.over_seeds('median')}", "%")
+        rate = paths.column(f"policy_rate_pct.{bank}")
+        change = 100.0 * (rate - rate[:, :1]).mean(axis=0)
+        ax.plot(paths.dates, change, color=color, drawstyle="steps-post", label=f"{bank}, from {rate[0, 0]:.2f} %")
+    least_span(ax, 20.0)
+    ax.legend(loc="upper left", ncols=2, columnspacing=1.0, handlelength=1.2)
+    _title(ax, f"Other policy rates, change{paths.over_seeds('mean')}", "bp")
 
 
 def liquidity_stress(paths: Paths) -> Figure:
@@ -412,12 +553,12 @@ def liquidity_stress(paths: Paths) -> Figure:
             ax.plot(paths.dates, np.median(ratio, axis=0), color=color, label=market)
         ax.axhline(100.0, color="#666666", linewidth=0.8)
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-        _title(ax, f"{words}{paths.over_seeds('median')}", "% of day 0")
+        _title(ax, f"{words} (trade that moves a price by 1 %){paths.over_seeds('median')}", "% of day 0")
     band(axes[1, 0], paths.dates, paths.column("stress_index"), VERMILLION)
     _title(axes[1, 0], "Stress index", "index, 0 is calm")
     _rounds(axes[1, 1], paths)
     for ax in axes.flat:
-        mark_scheduled(ax, paths)
+        mark_events(ax, paths)
         date_ticks(ax, paths.dates)
     return figure
 
@@ -430,8 +571,7 @@ def _rounds(ax: Axes, paths: Paths) -> None:
     ax.plot(paths.dates, 100.0 * (status != CONVERGED).mean(axis=0), color=VERMILLION, label="no clearing price")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     ax.set_ylim(-2.0, 102.0)
-    ax.yaxis.set_major_formatter(PercentFormatter(100.0))
-    _title(ax, "Days with margin calls, days without a clearing price", "share of seeds")
+    _title(ax, "Days with margin calls, days without a clearing price", "% of seeds")
 
 
 def _title(ax: Axes, title: str, unit: str) -> None:
@@ -442,6 +582,11 @@ def _title(ax: Axes, title: str, unit: str) -> None:
 
 def _round(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 10.0 else f"{value:.2g}"
+
+
+def _signed(value: float) -> str:
+    text = _round(value)
+    return text if value <= 0.0 or not float(text.replace(",", "")) else f"+{text}"
 
 
 FIGURES: Final[dict[str, Callable[[Paths], Figure]]] = {

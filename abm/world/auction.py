@@ -32,7 +32,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from abm.world.instruments import IDS, IS_FX, N_MARKETS
+from abm.world.instruments import IS_FX, N_MARKETS
 from abm.world.orders import REASON, REASONS, MatrixSchedule
 
 TOLERANCE: Final = 1e-11  # largest excess demand of a cleared market, share of the size of its orders
@@ -154,13 +154,12 @@ def excess_demand(orders: np.ndarray, schedules: Sequence[MatrixSchedule], x: np
 
 
 def _check(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.ndarray | None) -> None:
-    unsound = _first_unsound(orders)
+    unsound = _first_unsound(orders, N_MARKETS, len(REASONS))
     if unsound >= 0:
-        row = orders[unsound]
+        got = ", ".join(f"{name} {value}" for name, value in zip(orders.dtype.names, orders[unsound], strict=True))
         raise ValueError(
-            f"order of sector {row['sector']}, member {row['member']} in {IDS[row['market']]} for "
-            f"{REASONS[row['reason']]}: quantity {row['quantity']}, slope {row['slope']}, limits {row['lo']} to "
-            f"{row['hi']}, hedge {row['hedge']}; need finite quantity and slope, slope >= 0, lo <= hi, hedge in [0, 1]"
+            f"order {unsound} has {got}; need finite quantity and slope, slope >= 0, lo <= hi, hedge in [0, 1], "
+            f"market and legs below {N_MARKETS}, reason below {len(REASONS)}"
         )
     for s in schedules:
         if not (np.isfinite(s.matrix).all() and np.isfinite(s.intercept).all()):
@@ -170,12 +169,13 @@ def _check(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.nd
 
 
 @njit(cache=True)
-def _first_unsound(orders):  # type: ignore
+def _first_unsound(orders, markets, reasons):  # type: ignore
     """Position of the first order that breaks the rules of a schedule, -1 if none does."""
     for i in range(orders.size):
         row = orders[i]
         finite = np.isfinite(row.quantity) and 0.0 <= row.slope < np.inf
-        if not (finite and row.lo <= row.hi and 0.0 <= row.hedge <= 1.0):
+        known = 0 <= row.market < markets and max(row.fx1, row.fx2) < markets and 0 <= row.reason < reasons
+        if not (finite and known and row.lo <= row.hi and 0.0 <= row.hedge <= 1.0):
             return i
     return -1
 

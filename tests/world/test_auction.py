@@ -623,12 +623,16 @@ def test_depth_is_the_flow_that_moves_a_market_by_one_unit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("quantity", np.nan), ("quantity", np.inf), ("slope", -1.0), ("lo", 9.0), ("hedge", 1.5)]
-)
+    ("column", "value"),
+    [
+        ("quantity", np.nan), ("quantity", np.inf), ("slope", -1.0), ("lo", 9.0), ("hedge", 1.5),
+        ("market", N_MARKETS), ("market", -1), ("fx2", N_MARKETS), ("reason", len(REASONS)),
+    ],
+)  # fmt: skip
 def test_unsound_order_is_named(column: str, value: float) -> None:
     orders = book(post(UST10, 1.0, "carry"), post(JGB30, 1.0, "lapse", hi=2.0))
     orders[column][1] = value
-    with pytest.raises(ValueError, match=r"sector 1, member 0 in JGB30 for lapse"):
+    with pytest.raises(ValueError, match=rf"order 1 has sector 1, .*{column} {value}"):
         clear(orders, [])
 
 
