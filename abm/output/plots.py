@@ -15,6 +15,7 @@ from abm.output import attribution
 from abm.output.attribution import SHORT, Contributions
 from abm.output.measures import USDJPY_LINE
 from abm.output.style import (
+    BANK_WORDS,
     BLUE,
     CYCLE,
     GREEN,
@@ -30,6 +31,7 @@ from abm.output.style import (
     band,
     date_ticks,
     drawing,
+    heading,
     least_span,
     legend_below,
     mark_events,
@@ -37,7 +39,6 @@ from abm.output.style import (
     same_limits,
     same_span,
     save,
-    say,
     zero_line,
 )
 from abm.output.tables import CONVERGED, NEWS, POLICY_BANKS, RunDirectory
@@ -57,6 +58,7 @@ FOREIGN_WORDS: Final = {
     "EMBOND": "Emerging markets 10-year",
 }
 STEPS: Final = {"verbal_intervention": "words", "rate_check": "rate checks", "fx_intervention": "operations"}
+HALF_BAR: Final = np.timedelta64(10, "h")  # half the width of a day's bar
 CALLS: Final = {"margin_calls_usd_bn": "Margin calls", "liquidations_usd_bn": "Liquidations"}
 FLOW_GROUPS: Final = {
     "Japanese government bonds": JGB_IDS,
@@ -93,7 +95,8 @@ POLICY_PANELS: Final = {
     (1, 2): ("inflation_pct.JP", "Inflation, Japan", "% a year", 1.0),
 }
 NO_EQUITY_USD_BN: Final = 1e-6  # sectors whose capital is kept outside the ledger open with nothing
-ADDS_UP: Final = "black line: mean move over the seeds; the coloured parts add up to it; colours as in the bars"
+ADDS_UP: Final = "means, whose parts add up exactly; colours as in the bars"
+BAND: Final = (0.05, 0.95)
 CONTRIBUTORS: Final = 8
 CONTRIBUTOR_COLOURS: Final = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, WINE, YELLOW)
 HATCHES: Final = ("", "////", "....")
@@ -103,7 +106,9 @@ PRIVATE: Final = (
     "life_insurers", "pension_funds", "banks", "jgb_fast_money", "carry_traders", "crypto_longs", "bitcoin_holders",
     "real_money", "dealers", "arbitrageurs",
 )  # fmt: skip
-LADDER: Final = ("silence", "words, 1", "words, 2", "words, 3", "words, 4", "rate check", "operation")
+LADDER: Final = (
+    "silence", "words 1: watching", "words 2", "words 3", "words 4: decisive action", "rate check", "operation",
+)  # fmt: skip
 LADDER_COLOURS: Final = ("#F2F2F2", "#D6E4F0", "#A9CBE6", "#6FA8D6", "#2F78B7", ORANGE, VERMILLION)
 STEP_MARKS: Final = (("o", "#2F78B7", 22), ("^", ORANGE, 55), ("D", VERMILLION, 45))  # marker, colour, size
 
@@ -123,16 +128,27 @@ def jgb_curve(paths: Paths) -> Figure:
     dated, (curve, change) = axes.flat[:6], axes[1, 2:]
     for ax, bond in zip(dated, JGB_IDS, strict=False):
         band(ax, paths.dates, paths.series(bond))
-        _title(ax, f"{bond[3:]}-year", "yield, %")
+        heading(ax, f"{bond[3:]}-year", "yield, %", _peak_in_words(paths, paths.change_bp(bond)))
     same_span(dated[: len(JGB_IDS)])
     slope = dated[len(JGB_IDS)]
-    band(slope, paths.dates, 100.0 * (paths.series("JGB40") - paths.series("JGB10")), GREEN)
-    _title(slope, "Slope: 40-year less 10-year", "bp")
+    spread = 100.0 * (paths.series("JGB40") - paths.series("JGB10"))
+    band(slope, paths.dates, spread, GREEN)
+    heading(slope, "Slope: 40-year less 10-year", "bp", _peak_in_words(paths, spread - spread[:, :1]))
     for ax in dated:
         mark_events(ax, paths)
         date_ticks(ax, paths.dates, ticks=5)
     _curve(curve, change, paths)
     return figure
+
+
+def _peak_in_words(paths: Paths, change_bp: np.ndarray) -> str:
+    """Where the median was highest above day 0, and its level at the end."""
+    median = np.median(change_bp, axis=0)
+    day = int(median.argmax())
+    who = "median " if paths.shape[0] > 1 else ""
+    return (
+        f"{who}{_signed(median[day])} bp at most, on {paths.words_of(paths.dates[day])}; end {_signed(median[-1])} bp"
+    )
 
 
 def _curve(level: Axes, change: Axes, paths: Paths) -> None:
@@ -154,9 +170,9 @@ def _curve(level: Axes, change: Axes, paths: Paths) -> None:
         ax.legend(loc="lower right" if ax is level else "upper left")
         ax.set_xticks(tenors)
         ax.set_xlabel("maturity, years")
-    _title(level, f"Curve: opening, 40-year peak, end{paths.over_seeds('median')}", "yield, %")
+    heading(level, "Curve: opening, peak of 40-year, end", "yield, %", paths.of_seeds("median"))
     change.margins(y=0.15)
-    _title(change, f"Change since day 0{paths.over_seeds('median, 5-95 %')}", "bp")
+    heading(change, "Curve: change since day 0", "bp", paths.of_seeds("median and 5-95 %"))
 
 
 def foreign_yields(paths: Paths) -> Figure:
@@ -167,7 +183,7 @@ def foreign_yields(paths: Paths) -> Figure:
         zero_line(ax)
         band(ax, paths.dates, paths.change_bp(bond))
         mark_events(ax, paths)
-        _title(ax, f"{FOREIGN_WORDS.get(bond, bond)}, from {paths.series(bond)[0, 0]:.2f} %", "bp")
+        heading(ax, f"{FOREIGN_WORDS.get(bond, bond)}, from {paths.series(bond)[0, 0]:.2f} %", "bp")
         ax.tick_params(labelleft=True)
         date_ticks(ax, paths.dates)
     return figure
@@ -181,15 +197,16 @@ def usdjpy_ladder(paths: Paths) -> Figure:
     top, ladder, risk = axes[:, 0]
     band(top, paths.dates, paths.series("USDJPY"))
     _steps(top, paths)
-    _title(top, "Exchange rate, and where each seed stood when the ministry acted (up: weaker yen)", "yen per dollar")
+    title = "Exchange rate (up: weaker yen), and where a seed stood when the ministry acted"
+    heading(top, title, "yen per dollar", _operations_in_words(paths))
     step = paths.column("ladder")
     shares = [100.0 * (step == level).mean(axis=0) for level in range(len(LADDER))]
     ladder.stackplot(paths.dates, shares, colors=LADDER_COLOURS, labels=LADDER, linewidth=0, step="post")
     ladder.set_ylim(0, 100)
-    ladder.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True, title="step", alignment="left")
-    _title(ladder, "Last step on the ladder (falls back after weeks of silence)", "% of seeds")
+    ladder.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True)
+    heading(ladder, "Last step on the ladder", "% of seeds", "silence lowers the words step by step")
     band(risk, paths.dates, 100.0 * paths.column("intervention_risk"), VERMILLION)
-    _title(risk, "Operation within ten days, as the market sees it", "probability, %")
+    heading(risk, "Operation within ten days, as the market sees it", "probability, %")
     for ax in axes.flat:
         mark_events(ax, paths)
     date_ticks(risk, paths.dates)
@@ -213,9 +230,20 @@ def _steps(ax: Axes, paths: Paths) -> None:
     if above is not None:
         line = rate[0, 0] * (1.0 + above / 100.0)
         ax.axhline(line, color="#444444", linewidth=0.9, linestyle=":", label=f"ministry's line on day 0: {line:.1f}")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _operations_in_words(paths: Paths) -> str:
+    """How much yen was bought over the run."""
     bought = paths.column("intervention_jpy_tn").sum(axis=1)
-    title = f"yen bought in operations:\n{_round(bought.mean())} JPY tn" + paths.over_seeds("mean of seeds")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title=title, alignment="left", title_fontsize=8.0)
+    acted = bought[bought != 0.0]
+    if not acted.size:
+        return "no operation" + (" in any seed" if bought.size > 1 else "")
+    if bought.size == 1:
+        return f"yen bought over the run: {_round(bought[0])} JPY tn"
+    low, high = _round(acted.min()), _round(acted.max())
+    size = low if low == high else f"{low} to {high}"
+    return f"yen bought over the run: {size} JPY tn in {acted.size} of {bought.size} seeds, nothing in the others"
 
 
 def equities_bitcoin(paths: Paths) -> Figure:
@@ -225,13 +253,13 @@ def equities_bitcoin(paths: Paths) -> Figure:
     for ax, (name, words) in zip(axes.flat, (panels | {"BTC": "Bitcoin, from USD"}).items(), strict=False):
         zero_line(ax)
         band(ax, paths.dates, paths.change_pct(name), ORANGE if name == "BTC" else BLUE)
-        _title(ax, f"{words} {paths.series(name)[0, 0]:,.0f}", "change since day 0, %")
+        heading(ax, f"{words} {paths.series(name)[0, 0]:,.0f}", "change since day 0, %")
     same_limits(axes[0])
     band(axes[1, 1], paths.dates, paths.column("open_interest_usd_bn.BTC"), ORANGE)
-    _title(axes[1, 1], "Bitcoin: open interest of margined longs", "USD bn")
+    heading(axes[1, 1], "Bitcoin: open interest of margined longs", "USD bn")
     zero_line(axes[1, 2])
     band(axes[1, 2], paths.dates, paths.column("funding_pct.BTC"), ORANGE)
-    _title(axes[1, 2], "Bitcoin: funding paid by longs", "% a year")
+    heading(axes[1, 2], "Bitcoin: funding paid by longs", "% a year")
     for ax in axes.flat:
         mark_events(ax, paths)
         date_ticks(ax, paths.dates)
@@ -245,17 +273,16 @@ def margin_calls_liquidations(paths: Paths) -> Figure:
     for (ax, below), (kind, words) in zip(axes.T, CALLS.items(), strict=True):
         by_sector = np.array([paths.column(f"{kind}.{s}") for s in called]).reshape(len(called), *paths.shape)
         _calls_by_day(ax, paths, called, by_sector.mean(axis=1))
-        ax.set_title(f"{words}, by sector and day{paths.over_seeds('mean')}")
+        heading(ax, f"{words} by sector and day", words=paths.of_seeds("mean"))
         total = by_sector.sum(axis=0).cumsum(axis=1)
         scale, unit = _readable(total)
         band(below, paths.dates, scale * total, VERMILLION)
-        say(below, _who_was_called(paths, called, by_sector))
-        below.set_ylim(0.0, max(1.35 * below.get_ylim()[1], 1e-9))
-        _title(below, f"{words}, cumulated, all sectors", unit)
+        heading(below, f"{words}, cumulated, all sectors", unit, _who_was_called(paths, called, by_sector))
     for ax in axes.flat:
         ax.set_ylim(bottom=0.0)
         mark_events(ax, paths)
         date_ticks(ax, paths.dates)
+        ax.set_xlim(paths.dates[0].astype("datetime64[h]"), paths.dates[-1].astype("datetime64[h]") + HALF_BAR)
     if called:
         legend_below(figure, axes[0, 0], 6)
     return figure
@@ -272,8 +299,8 @@ def _calls_by_day(ax: Axes, paths: Paths, called: list[str], means: np.ndarray) 
     ax.set_ylabel(f"{unit} a day")
     if not called:
         return
-    hours = np.array([-10, -10, 10, 10], dtype="timedelta64[h]")
-    edges = (paths.dates.astype("datetime64[h]")[:, None] + hours).ravel()
+    corners = np.array([-1, -1, 1, 1]) * HALF_BAR
+    edges = (paths.dates.astype("datetime64[h]")[:, None] + corners).ravel()
     bars = (scale * means[:, :, None] * np.array([0.0, 1.0, 1.0, 0.0])).reshape(len(called), -1)
     colors = [SECTOR_LINES[s][0] for s in called]
     ax.stackplot(edges, bars, colors=colors, labels=[SHORT[s] for s in called], linewidth=0)
@@ -282,25 +309,26 @@ def _calls_by_day(ax: Axes, paths: Paths, called: list[str], means: np.ndarray) 
 def _who_was_called(paths: Paths, called: list[str], by_sector: np.ndarray) -> str:
     """In how many seeds each sector was called; by_sector: (sectors, seeds, days)."""
     hit = by_sector.any(axis=2).sum(axis=1)
-    hit_of = {SHORT[s]: int(n) for s, n in zip(called, hit, strict=True) if n}
+    several, n_seeds = paths.shape[0] > 1, paths.shape[0]
+    hit_of = sorted(((int(n), SHORT[s]) for s, n in zip(called, hit, strict=True) if n), reverse=True)
     if not hit_of:
-        return "none of any sector, in any seed"
-    names = ", ".join(f"{name} ({n})" if paths.shape[0] > 1 else name for name, n in hit_of.items())
+        return "none of any sector" + (", in any seed" if several else "")
+    names = ", ".join(f"{name} in {n}" if several else name for n, name in hit_of)
     equity = sum(float(paths.column(f"equity_usd_bn.{s}")[0, 0]) for s in called)
     share = 100.0 * np.median(by_sector.sum(axis=(0, 2))) / equity if equity > 0.0 else math.nan
-    seeds = f" (in so many of {paths.shape[0]} seeds)" if paths.shape[0] > 1 else ""
-    return f"sectors{seeds}: {names}; no other\nmedian total: {_round(share)} % of their opening equity"
+    seeds = f" of {n_seeds} seeds" if several else ""
+    return f"{names}{seeds}, no other sector\n{'median ' if several else ''}total: {_round(share)} % of their opening equity"
 
 
 def _called(paths: Paths, sector: str) -> bool:
     """Whether a sector was ever called or liquidated."""
-    columns = [f"{kind}.{sector}" for kind in ("margin_calls_usd_bn", "liquidations_usd_bn")]
+    columns = [f"{kind}.{sector}" for kind in CALLS]
     return any(paths.has(c) and paths.column(c).any() for c in columns)
 
 
 def capital_flows(paths: Paths) -> Figure:
     """Net purchases by sector since day 0, by group of markets."""
-    shown = "mean of seeds, so purchases and sales add up to zero; bars at the right: 5-95 % of seeds at the end"
+    shown = "lines: means, which add up to zero; bars at the right: 5-95 % at the end"
     title = "Who bought and who sold: cumulated net purchases since day 0"
     figure, axes = new_figure(2, 3, (13, 7.6), title, paths.subtitle(shown))
     flows = _cumulated_flows(paths)
@@ -309,7 +337,7 @@ def capital_flows(paths: Paths) -> Figure:
         of_group = {s: by_group[group] for s, by_group in flows.items() if s not in left_out}
         seen |= _flow_lines(ax, paths, of_group)
         mark_events(ax, paths)
-        _title(ax, words, "USD bn")
+        heading(ax, words, "USD bn")
     for sector in (s for s in SECTOR_LINES if s in seen):
         color, line = SECTOR_LINES[sector]
         axes[0, 0].plot([], [], line, color=color, label=SHORT[sector])
@@ -329,7 +357,7 @@ def _flow_lines(ax: Axes, paths: Paths, flows: dict[str, np.ndarray]) -> set[str
         color, line = SECTOR_LINES[sector]
         ax.plot(paths.dates, means[sector], line, color=color)
         if paths.shape[0] > 1:
-            low, high = np.quantile(flows[sector][:, -1], (0.05, 0.95))
+            low, high = np.quantile(flows[sector][:, -1], BAND)
             at = paths.dates[-1].astype("datetime64[h]") + place * room
             ax.vlines(at, low, high, color=color, linestyle=line, linewidth=2.0, alpha=0.8)
     if paths.shape[0] > 1:
@@ -369,19 +397,22 @@ def who_moved_the_market(paths: Paths) -> Figure:
     for (left, right), (market, words) in zip(axes, MOVED.items(), strict=True):
         layers = _layers(parts[market], fills)
         _stack(left, paths, parts[market], layers)
-        _title(left, f"{words}, change since day 0", parts[market].unit)
+        mean = "mean " if paths.shape[0] > 1 else ""
+        heading(left, f"{words}, change since day 0", parts[market].unit, f"black line: {mean}move; stacked: its parts")
         _bars(right, parts[market], layers)
-        _title(right, f"Parts on {paths.words_of(paths.dates[parts[market].turning_day])}, largest mean move", "")
-        if paths.shape[0] > 1:
-            right.set_xlabel(f"{parts[market].unit}; 5-95 % of seeds on that day: {_spread(paths, parts[market])}")
+        day = paths.words_of(paths.dates[parts[market].turning_day])
+        heading(right, f"Parts on {day}, the largest mean move", "", _precision(paths, parts[market]))
     return figure
 
 
-def _spread(paths: Paths, c: Contributions) -> str:
-    """5-95 % of the seeds' moves on the day of the largest mean move."""
-    moves = paths.change_bp(c.market) if c.unit == "bp" else paths.change_pct(c.market)
-    low, high = np.quantile(moves[:, c.turning_day], (0.05, 0.95))
-    return f"{attribution.signed(low, c.unit)} to {attribution.signed(high, c.unit)}"
+def _precision(paths: Paths, c: Contributions) -> str:
+    """How sure the mean move is, and how far the seeds lie apart on that day."""
+    if paths.shape[0] == 1:
+        return ""
+    moves = (paths.change_bp(c.market) if c.unit == "bp" else paths.change_pct(c.market))[:, c.turning_day]
+    margin = 1.96 * float(moves.std(ddof=1)) / math.sqrt(moves.size)
+    mean, low, high = (attribution.signed(x, c.unit) for x in (c.total[c.turning_day], *np.quantile(moves, BAND)))
+    return f"{mean} \u00b1 {attribution.signed(margin, c.unit)[1:]} {c.unit} (95 %); 5-95 % of seeds: {low} to {high}"
 
 
 @dataclass(frozen=True)
@@ -486,13 +517,11 @@ def _equity(ax: Axes, paths: Paths, sector: str) -> None:
     solid = bool((opening > NO_EQUITY_USD_BN).all())
     zero_line(ax)
     band(ax, paths.dates, 100.0 * change / opening if solid else change, SECTOR_LINES[sector][0])
-    _title(ax, EQUITY_WORDS.get(sector, SHORT[sector].capitalize()), "change since day 0, " + ("%" if solid else unit))
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high + 0.22 * (high - low))
-    opened = f"opens with {_round(opening.mean())}" if solid else "opens with 0"
-    low, mid, high = np.quantile(change[:, -1], (0.05, 0.5, 0.95))
-    spread = f" ({_signed(low)} to {_signed(high)})" if paths.shape[0] > 1 else ""
-    say(ax, f"{opened} {unit}\nend {_signed(mid)}{spread}")
+    low, mid, high = map(_signed, np.quantile(change[:, -1], (0.05, 0.5, 0.95)))
+    spread = f" ({low} to {high})" if paths.shape[0] > 1 else ""
+    words = f"opens with {_round(opening.mean()) if solid else 0} {unit}\nend {mid}{spread}"
+    title = EQUITY_WORDS.get(sector, SHORT[sector].capitalize())
+    heading(ax, title, "change since day 0, " + ("%" if solid else unit), words)
 
 
 def policy(paths: Paths) -> Figure:
@@ -502,12 +531,11 @@ def policy(paths: Paths) -> Figure:
     _other_rates(axes[0, 2], paths)
     for place, (column, words, unit, factor) in POLICY_PANELS.items():
         values = factor * paths.column(column)
-        band(axes[place], paths.dates, values.cumsum(axis=1) if "purchases" in column else values)
-        _title(axes[place], words, unit)
+        values = values.cumsum(axis=1) if "purchases" in column else values
+        band(axes[place], paths.dates, values)
+        heading(axes[place], words, unit, _end_in_words(values))
     least_span(axes[1, 2], 0.5)
-    bought = paths.column("boj_purchases_jpy_tn").any(axis=1)
-    axes[1, 0].set_ylim(top=1.25 * max(axes[1, 0].get_ylim()[1], 0.1))
-    say(axes[1, 0], f"in {bought.sum()} of {bought.size} seeds" if bought.any() else "none in any seed")
+    heading(axes[1, 0], "BoJ: bonds bought beyond its plan", "JPY tn, cumulated", _bought_in_words(paths))
     for ax in axes.flat:
         mark_events(ax, paths)
         date_ticks(ax, paths.dates, ticks=5)
@@ -515,17 +543,31 @@ def policy(paths: Paths) -> Figure:
     return figure
 
 
+def _end_in_words(values: np.ndarray) -> str:
+    """Where a series ends: median and 5-95 % of the seeds."""
+    low, mid, high = np.quantile(values[:, -1], (0.05, 0.5, 0.95))
+    return f"end {mid:.2f} ({low:.2f} to {high:.2f})" if values.shape[0] > 1 else f"end {mid:.2f}"
+
+
+def _bought_in_words(paths: Paths) -> str:
+    """In how many seeds the bank left its plan."""
+    bought = paths.column("boj_purchases_jpy_tn").any(axis=1)
+    if bought.size == 1:
+        return "" if bought[0] else "none"
+    return f"in {bought.sum()} of {bought.size} seeds" if bought.any() else "none in any seed"
+
+
 def _bank_of_japan_rate(ax: Axes, paths: Paths) -> None:
     """Mean and 5-95 % of a rate that moves in steps."""
     rate = paths.column("policy_rate_pct.BOJ")
     if paths.shape[0] > 1:
-        low, high = np.quantile(rate, (0.05, 0.95), axis=0)
+        low, high = np.quantile(rate, BAND, axis=0)
         ax.fill_between(paths.dates, low, high, step="post", color=BLUE, alpha=0.16, linewidth=0)
     ax.plot(paths.dates, rate.mean(axis=0), color=BLUE, drawstyle="steps-post")
     least_span(ax, 0.5)
     higher = int((rate[:, -1] > rate[:, 0] + 1e-9).sum())
-    say(ax, f"higher at the end in {higher} of {rate.shape[0]} seeds")
-    _title(ax, f"BoJ: policy rate{paths.over_seeds('mean and 5-95 %')}", "%")
+    words = f"mean and 5-95 %; higher at the end in {higher} of {rate.shape[0]} seeds"
+    heading(ax, "BoJ: policy rate", "%", words if paths.shape[0] > 1 else "")
 
 
 def _other_rates(ax: Axes, paths: Paths) -> None:
@@ -534,10 +576,16 @@ def _other_rates(ax: Axes, paths: Paths) -> None:
     for bank, color in zip(others, CYCLE, strict=False):
         rate = paths.column(f"policy_rate_pct.{bank}")
         change = 100.0 * (rate - rate[:, :1]).mean(axis=0)
-        ax.plot(paths.dates, change, color=color, drawstyle="steps-post", label=f"{bank}, from {rate[0, 0]:.2f} %")
+        ax.plot(
+            paths.dates,
+            change,
+            color=color,
+            drawstyle="steps-post",
+            label=f"{BANK_WORDS.get(bank, bank)}\nfrom {rate[0, 0]:.2f} %",
+        )
     least_span(ax, 20.0)
-    ax.legend(loc="upper left", ncols=2, columnspacing=1.0, handlelength=1.2)
-    _title(ax, f"Other policy rates, change{paths.over_seeds('mean')}", "bp")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    heading(ax, "Other policy rates", "change since day 0, bp", paths.of_seeds("mean"))
 
 
 def liquidity_stress(paths: Paths) -> Figure:
@@ -553,9 +601,9 @@ def liquidity_stress(paths: Paths) -> Figure:
             ax.plot(paths.dates, np.median(ratio, axis=0), color=color, label=market)
         ax.axhline(100.0, color="#666666", linewidth=0.8)
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-        _title(ax, f"{words} (trade that moves a price by 1 %){paths.over_seeds('median')}", "% of day 0")
+        heading(ax, words, "% of day 0", f"what a price move of 1 % takes{', median' if paths.shape[0] > 1 else ''}")
     band(axes[1, 0], paths.dates, paths.column("stress_index"), VERMILLION)
-    _title(axes[1, 0], "Stress index", "index, 0 is calm")
+    heading(axes[1, 0], "Stress index", "index, 0 is calm")
     _rounds(axes[1, 1], paths)
     for ax in axes.flat:
         mark_events(ax, paths)
@@ -571,13 +619,7 @@ def _rounds(ax: Axes, paths: Paths) -> None:
     ax.plot(paths.dates, 100.0 * (status != CONVERGED).mean(axis=0), color=VERMILLION, label="no clearing price")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     ax.set_ylim(-2.0, 102.0)
-    _title(ax, "Days with margin calls, days without a clearing price", "% of seeds")
-
-
-def _title(ax: Axes, title: str, unit: str) -> None:
-    ax.set_title(title)
-    if unit:
-        ax.set_ylabel(unit)
+    heading(ax, "Days with margin calls, days without a clearing price", "% of seeds")
 
 
 def _round(value: float) -> str:

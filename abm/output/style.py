@@ -75,8 +75,10 @@ EVENT_WORDS: Final = {
     "data_surprise": "data surprise",
     "verbal_intervention": "words on the yen",
 }
+BANK_WORDS: Final = {"BOJ": "BoJ", "FED": "Fed", "BOE": "BoE", "BANXICO": "Banxico"}
 MOST_LETTERS: Final = 8  # dates of the scenario named in a figure's head; more are marked without words
 MOST_MEETINGS: Final = 4  # meetings dated in a figure's head; of more only the number is told
+CHARACTERS_PER_IN: Final = 15.5  # of the lines under a figure's title
 TITLE_IN, LINE_IN, GAP_IN = 0.38, 0.165, 0.06  # heights in a figure's head, inches
 
 
@@ -173,9 +175,9 @@ class Paths:
         lines = [f"{about}; {shown}" if seeds > 1 else about, self.key]
         return "\n".join(filter(None, lines))
 
-    def over_seeds(self, statistic: str) -> str:
-        """What is shown of the seeds, for the end of a title; nothing if there is one seed."""
-        return f", {statistic}" if self.shape[0] > 1 else ""
+    def of_seeds(self, statistic: str) -> str:
+        """What a panel shows of the seeds; nothing if there is one seed."""
+        return f"{statistic} of seeds" if self.shape[0] > 1 else ""
 
 
 def _days(dates: Any) -> np.ndarray:
@@ -186,7 +188,7 @@ def _days(dates: Any) -> np.ndarray:
 def event_words(kind: str, details: Mapping[str, Any]) -> str:
     """An event of the scenario in a few words."""
     if kind == "policy_rate" and {"bank", "change_bp"} <= details.keys():
-        return f"{details['bank']} rate {details['change_bp']:+.0f} bp"
+        return f"{BANK_WORDS.get(details['bank'], details['bank'])} rate {details['change_bp']:+.0f} bp"
     return EVENT_WORDS.get(kind, kind.replace("_", " "))
 
 
@@ -203,7 +205,9 @@ def new_figure(
     """A figure with titled grid of axes, (rows, columns)."""
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    lines = [wrapped for line in subtitle.split("\n") for wrapped in textwrap.wrap(line, int(14.5 * size[0]))]
+    lines = [
+        wrapped for line in subtitle.split("\n") for wrapped in textwrap.wrap(line, int(CHARACTERS_PER_IN * size[0]))
+    ]
     head = TITLE_IN + LINE_IN * len(lines) + GAP_IN
     room = (0.0, 0.0, 1.0, 1.0 - head / size[1])
     figure.get_layout_engine().set(h_pad=0.06, w_pad=0.06, hspace=0.05, wspace=0.04, rect=room)  # type: ignore[union-attr, call-arg]
@@ -278,7 +282,7 @@ def mark_events(ax: Axes, paths: Paths) -> None:
     if paths.meetings:
         places: Any = paths.meetings
         ax.plot(
-            places, np.zeros(len(places)), "^", transform=ax.get_xaxis_transform(), clip_on=False, markersize=4.5,
+            places, np.zeros(len(places)), "^", transform=ax.get_xaxis_transform(), clip_on=False, markersize=6.5,
             color="#333333", markeredgecolor="white", markeredgewidth=0.5, zorder=5.0,
         )  # fmt: skip
 
@@ -307,12 +311,17 @@ def least_span(ax: Axes, span: float) -> None:
         ax.set_ylim((low + high - span) / 2.0, (low + high + span) / 2.0)
 
 
-def say(ax: Axes, words: str, place: tuple[float, float] = (0.02, 0.96)) -> None:
-    """Words inside a panel; their top left corner, in shares of the axes."""
-    ax.text(
-        *place, words, transform=ax.transAxes, ha="left", va="top", fontsize=8.0, color="#444444", path_effects=HALO,
-        zorder=6.0, linespacing=1.35,
-    )  # fmt: skip
+def heading(ax: Axes, title: str, unit: str = "", words: str = "") -> None:
+    """Title of a panel, unit of its vertical axis, and words between title and panel."""
+    lines = words.count("\n") + 1 if words else 0
+    ax.set_title(title, pad=6.0 + 11.0 * lines)
+    if unit:
+        ax.set_ylabel(unit)
+    if words:
+        ax.annotate(
+            words, (0.0, 1.0), xycoords="axes fraction", xytext=(0, 4), textcoords="offset points", va="bottom",
+            fontsize=8.0, color="#555555", linespacing=1.25,
+        )  # fmt: skip
 
 
 def legend_below(figure: Figure, ax: Axes, columns: int) -> None:

@@ -156,7 +156,8 @@ def excess_demand(orders: np.ndarray, schedules: Sequence[MatrixSchedule], x: np
 def _check(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.ndarray | None) -> None:
     unsound = _first_unsound(orders, N_MARKETS, len(REASONS))
     if unsound >= 0:
-        got = ", ".join(f"{name} {value}" for name, value in zip(orders.dtype.names, orders[unsound], strict=True))
+        row = zip(orders.dtype.names or (), orders[unsound], strict=True)
+        got = ", ".join(f"{name} {value}" for name, value in row)
         raise ValueError(
             f"order {unsound} has {got}; need finite quantity and slope, slope >= 0, lo <= hi, hedge in [0, 1], "
             f"market and legs below {N_MARKETS}, reason below {len(REASONS)}"
