@@ -38,7 +38,7 @@ from abm.world.instruments import (
 )
 from abm.world.ledger import Ledger
 from abm.world.news import News
-from abm.world.orders import REASON, REASONS, MatrixSchedule, no_orders
+from abm.world.orders import REASON, REASONS, MatrixSchedule, join, no_orders
 from abm.world.risk import RiskEstimate
 from abm.world.streams import Streams
 from abm.world.view import View
@@ -125,7 +125,7 @@ class MarketModel(mesa.Model):
             schedule = sector.matrix_schedule(self.view)
             if schedule is not None:
                 schedules.append(replace(schedule, sector=number))
-        return np.concatenate(blocks), schedules
+        return join(blocks), schedules
 
     def _clear_and_settle(self, orders: np.ndarray, schedules: list[MatrixSchedule]) -> None:
         """The auction finds the day's prices; trades settle; contracts and overdrafts are squared."""
@@ -134,7 +134,6 @@ class MarketModel(mesa.Model):
         self.clearing = auction.clear(orders, schedules)
         self.rounds = 1
         self._settle(np.zeros(len(orders)), None)
-        self.ledger.check(self.day)
         self._check_cleared()
 
     def _meet_margin_calls(self) -> None:
@@ -155,7 +154,6 @@ class MarketModel(mesa.Model):
         for sector in self.sectors.values():
             if sector.margin is not None:
                 self._book_defaults(sector)
-        self.ledger.check(self.day)
 
     def _pay_income(self) -> None:
         """Coupons, dividends, interest, carry of contracts; every payment has a payer and a payee."""
@@ -285,7 +283,7 @@ class MarketModel(mesa.Model):
                 margin_calls_usd_bn=self.margin_calls,
                 equity_usd_bn=equity,
                 leverage=self._leverage(equity),
-                stress_index=self._stress_index(),
+                stress_index=self._stress_index(equity),
                 open_interest_usd_bn=self._gross_contracts("crypto_longs", BTC),
                 funding_pct=float(self.sectors["crypto_longs"].funding_rate_pct_per_yr),
                 carry_gross_usd_bn=float(carry.gross_usd_bn(self.log_price)),
@@ -384,7 +382,7 @@ class MarketModel(mesa.Model):
         """The day's schedules clear once more with the forced orders among them; increments settle."""
         before = np.concatenate([self.clearing.filled, np.zeros(len(forced))])
         matrix_before = self.clearing.matrix_filled
-        self.orders = np.concatenate([self.orders, forced])
+        self.orders = join([self.orders, forced])
         self.clearing = auction.clear(self.orders, self.schedules, start=self.clearing.log_change)
         self.rounds += 1
         self._settle(before, list(matrix_before))
@@ -422,7 +420,7 @@ class MarketModel(mesa.Model):
             for column in ("quantity", "slope", "lo", "hi"):
                 block[column] *= to_quote[block["market"]]
             blocks.append(block)
-        return np.concatenate(blocks)
+        return join(blocks)
 
     def _book_defaults(self, sector: Sector) -> None:
         """Accounts below zero are wound up; who bears the loss is told."""
@@ -486,22 +484,17 @@ class MarketModel(mesa.Model):
 
     def _leverage(self, equity_usd_bn: np.ndarray) -> np.ndarray:
         """Assets and contracts over equity, by sector; 0 where there is no equity."""
-        value = unit_value_usd(self.log_price)
-        gross = np.array(
-            [((np.abs(s.book.units) + np.abs(s.book.contracts)) @ value).sum() for s in self.sectors.values()]
-        )
+        gross = self.ledger.gross_usd_bn(self.log_price)
         return np.divide(gross, equity_usd_bn, out=np.zeros_like(gross), where=equity_usd_bn > 1e-9)
 
     def _gross_contracts(self, sector: str, market: int) -> float:
-        return float(np.abs(self.sectors[sector].book.contracts_usd(self.log_price)[:, market]).sum())
+        held = np.abs(self.sectors[sector].book.contracts[:, market]).sum()
+        return float(held * unit_value_usd(self.log_price)[market])
 
-    def _stress_index(self) -> float:
+    def _stress_index(self, equity_usd_bn: np.ndarray) -> float:
         """Sum of three averages: log rise of volatility, log loss of depth, margin called over margined equity."""
         vol = np.maximum(np.log(self.risk.vol / self.risk.calm_vol), 0.0).mean()
         lost = np.maximum(np.log(self.opening_depth / np.maximum(self.depth, 1e-12)), 0.0).mean()
-        margined = sum(
-            max(float(s.book.equity_usd(self.log_price).sum()), 0.0)
-            for s in self.sectors.values()
-            if s.margin is not None
-        )
+        accounts = [s.margin is not None for s in self.sectors.values()]
+        margined = np.maximum(equity_usd_bn[accounts], 0.0).sum()
         return float(vol + lost + self.margin_calls.sum() / max(margined, 1e-9))

@@ -27,7 +27,7 @@ from abm.world.instruments import (
     USDJPY,
     move_in_quoted_units,
 )
-from abm.world.orders import no_orders, post
+from abm.world.orders import join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -260,7 +260,7 @@ class BankOfJapan(Sector):
         bought = np.maximum(amounts, -owned)[JGBS]
         blocks = [post(JGBS, bought[None, :], "asset_purchase")]
         blocks += [self._offer(program, view) for program in self.programs if program.fixed_yield_pct is not None]
-        return np.concatenate(blocks)
+        return join(blocks)
 
     def _programs_usd_bn(self, view: View) -> np.ndarray:
         """Fixed quantities that programs buy today, USD bn per market."""

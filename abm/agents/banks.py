@@ -17,12 +17,11 @@ from abm.agents.portfolio import (
     pace,
     running_income,
     sell,
-    together,
     weighted_yield_pct,
 )
 from abm.world.economy import SWAP_BASIS_PCT
 from abm.world.instruments import DURATION_YR, INDEX, JGBS, JPY, N_CCY, QUOTE_CCY, USDJPY, indices
-from abm.world.orders import no_orders, post
+from abm.world.orders import join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -203,7 +202,7 @@ class Banks(Sector):
             blocks.append(self._return_to_limit(view, limit, loss))
         if view.on("repatriation"):
             blocks.append(self._repatriate(view))
-        return together(blocks)
+        return join(blocks)
 
     def _buy_on_yield(self, view: View, limit: np.ndarray, loss: np.ndarray) -> np.ndarray:
         """Towards opening bonds x (1 + growth wanted), purchases tapering off as the limit comes near.

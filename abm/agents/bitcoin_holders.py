@@ -7,7 +7,7 @@ import numpy as np
 
 from abm.agents.base import Opening, Params, Sector, par, pareto_sizes
 from abm.world.instruments import BTC, USD
-from abm.world.orders import no_orders, post
+from abm.world.orders import join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -93,7 +93,7 @@ class BitcoinHolders(Sector):
             blocks += [self._around_anchor(gap, held, cash), self._bids(gap, cash), self._offers(gap, held)]
         if view.on("client_flows"):
             blocks.append(self._client_flows(view, held))
-        return np.concatenate(blocks)
+        return join(blocks)
 
     def _around_anchor(self, gap: np.ndarray, held: np.ndarray, cash: np.ndarray) -> np.ndarray:
         """Active holders: q = -slope (gap + x), within a tenth of cash and holding a day."""

@@ -12,7 +12,7 @@ from abm.agents.kernels import contrarian_trades
 from abm.world.economy import Public, path_average_pct
 from abm.world.instruments import AUD, COST_BP, INDEX, JPY, N_MARKETS, QUOTE_CCY, USD, USDJPY, fx_legs, indices
 from abm.world.margin import BROKER, RETAIL_FX_RATE, initial_rates
-from abm.world.orders import REASON, no_orders, post
+from abm.world.orders import REASON, join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import DAYS_PER_YEAR, View
 
@@ -364,7 +364,7 @@ class CarryTraders(Sector):
             blocks.append(self._fund_orders(view, equity))
         if view.on("retail_fx"):
             blocks.append(self._retail_orders(view, equity))
-        return np.concatenate(blocks)
+        return join(blocks)
 
     def _fund_orders(self, view: View, equity: np.ndarray) -> np.ndarray:
         books = self._books(view, np.flatnonzero(self.is_fund), equity)
@@ -448,7 +448,7 @@ class CarryTraders(Sector):
             return no_orders()
         who = books.rows[t]
         assets = post(ASSETS, trade[t], "carry", lo=-books.held[t], funding=USD, members=who)
-        block = np.concatenate([assets, post(USDJPY, yen[t], "carry", members=who)])
+        block = join([assets, post(USDJPY, yen[t], "carry", members=who)])
         code = np.zeros(self.n, dtype=np.int32)
         code[books.rows] = reason
         block["reason"] = code[block["member"]]
@@ -487,7 +487,7 @@ class CarryTraders(Sector):
         closed = np.flatnonzero(called & ~self.is_fund)
         position = self.book.contracts[closed, USDJPY] * view.unit_value_usd[USDJPY]
         loss_cut = post(USDJPY, -position, "liquidation", contract=True, members=closed)
-        return np.concatenate([self._meet_calls(view, np.flatnonzero(called & self.is_fund), need_usd_bn), loss_cut])
+        return join([self._meet_calls(view, np.flatnonzero(called & self.is_fund), need_usd_bn), loss_cut])
 
     def _meet_calls(self, view: View, rows: np.ndarray, need: np.ndarray) -> np.ndarray:
         if not rows.size:

@@ -11,7 +11,7 @@ from abm.agents.base import Opening, Params, Sector, par
 from abm.agents.kernels import plan_positions
 from abm.world.instruments import BTC, JPY, N_CCY, USD, USDJPY, usd_per_currency
 from abm.world.margin import BROKER, maintenance_rate_by_notional
-from abm.world.orders import no_orders, post
+from abm.world.orders import join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -246,7 +246,7 @@ class CryptoLongs(Sector):
         if not view.on("crypto_entry"):
             return no_orders()
         enter, leave = np.flatnonzero(self.pending), np.flatnonzero(self.leaving)
-        return np.concatenate(
+        return join(
             [
                 post(BTC, self.budget_usd_bn[enter], "momentum", contract=True, members=enter),
                 post(USDJPY, self._yen_loan(view, self.budget_usd_bn)[enter], "carry", members=enter),
@@ -259,7 +259,7 @@ class CryptoLongs(Sector):
         held = self.book.contracts[rows, BTC] * view.unit_value_usd[BTC]
         owed = (self.book.loans[rows, JPY] - self.book.cash[rows, JPY]) * view.usd_per_currency[JPY]
         payable = np.minimum(owed, np.maximum(self.book.cash[rows, USD], 0.0))
-        return np.concatenate(
+        return join(
             [
                 post(BTC, -held, reason, contract=True, members=rows),
                 post(USDJPY, -payable, reason, members=rows),
@@ -290,7 +290,7 @@ class CryptoLongs(Sector):
         offer = slope * (np.log1p(-left) - TICK_LOG)
         owed = (self.book.loans[rows, JPY] - self.book.cash[rows, JPY]) * view.usd_per_currency[JPY]
         payable = np.minimum(owed, np.maximum(self.book.cash[rows, USD], 0.0))
-        return np.concatenate(
+        return join(
             [
                 post(BTC, offer, "liquidation", slope=slope, lo=-held, hi=0.0, contract=True, members=rows),
                 post(USDJPY, -payable, "liquidation", members=rows),

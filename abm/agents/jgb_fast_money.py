@@ -7,7 +7,7 @@ import numpy as np
 
 from abm.agents.base import MarginTerms, Opening, Params, Sector, par, pareto_sizes
 from abm.world.instruments import IS_BOND, JGBS, JPY, MARKETS, N_MARKETS, TENOR_YR
-from abm.world.orders import no_orders, post
+from abm.world.orders import join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -116,7 +116,7 @@ class JgbFastMoney(Sector):
             taking = np.where(resting & ~stopped, -self.adjustment * position, 0.0)
             blocks.append(self._at_leisure(view, taking, "profit_taking"))
             blocks.append(post(FUTURES, np.where(resting & stopped, -position, 0.0), "stop_loss", contract=True))
-        return np.concatenate(blocks)
+        return join(blocks)
 
     def wanted(self, view: View) -> np.ndarray:
         """Wanted futures, USD bn, (members, futures): trend less the memory of weak auctions."""
@@ -140,7 +140,7 @@ class JgbFastMoney(Sector):
         margin = (np.abs(owned) + np.abs(futures)) @ (rate * IS_BOND)
         share = np.clip(need_usd_bn / np.maximum(margin, 1e-300), 0.0, 1.0)[:, None]
         every = np.arange(N_MARKETS)[IS_BOND]
-        return np.concatenate(
+        return join(
             [
                 post(every, -share * futures[:, every], "margin_call", contract=True),
                 post(every, -share * owned[:, every], "margin_call", lo=-owned[:, every], funding=JPY),

@@ -21,7 +21,6 @@ from abm.agents.portfolio import (
     pace,
     running_income,
     sell,
-    together,
     weighted_yield_pct,
     with_yen_cash,
     within_range_at_mean,
@@ -42,7 +41,7 @@ from abm.world.instruments import (
     unit_value_usd,
     usd_per_currency,
 )
-from abm.world.orders import no_orders, post
+from abm.world.orders import join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import DAYS_PER_YEAR, View
 
@@ -407,7 +406,7 @@ class LifeInsurers(Sector):
             blocks.append(self._pay_lapses(view, ratio))
         if view.on("impairment"):
             blocks.append(self._realise_impairments(view))
-        return together(blocks)
+        return join(blocks)
 
     def _foreign_sales(self, view: View, held: np.ndarray, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Foreign bonds to sell today, USD bn, and the hedged share of each sale (members, foreign bonds).

@@ -25,7 +25,7 @@ from abm.world.events import (
     VerbalIntervention,
 )
 from abm.world.instruments import INDEX, JPY, MARKETS, SUPER_LONG, USD, USDJPY, indices
-from abm.world.orders import no_orders, post
+from abm.world.orders import join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -381,7 +381,7 @@ class MinistryOfFinance(Sector):
             self.funded_usd_bn = float(sold.sum())
             blocks.append(post(TREASURIES, -sold[None, :], "intervention_funding"))
             blocks += self._sell_by_decree(view, self._treasuries_usd_bn(view) - sold)
-        return np.concatenate(blocks)
+        return join(blocks)
 
     def _dollars_to_sell(self, view: View) -> float:
         """Today's operations, USD bn, within what deposits and Treasuries can pay."""

@@ -14,11 +14,10 @@ from abm.agents.portfolio import (
     hedge_forwards,
     heterogeneous_split,
     running_income,
-    together,
     with_yen_cash,
 )
 from abm.world.instruments import HOLDABLE, INDEX, JGBS, JPY, N_MARKETS, indices, unit_value_usd
-from abm.world.orders import no_orders, post
+from abm.world.orders import join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -170,7 +169,7 @@ class PensionFunds(Sector):
             orders, done = self._trade(view, trades, weights, "repatriation")
             self.shifting = done * trades
             blocks.append(orders)
-        return together(blocks)
+        return join(blocks)
 
     def _trade(self, view: View, trades: np.ndarray, weights: np.ndarray, reason: str) -> tuple[np.ndarray, float]:
         """Orders that trade shares of assets per class, spread over a class as it is held, and the part depth allows.

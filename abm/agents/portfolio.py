@@ -26,7 +26,7 @@ from abm.world.instruments import (
     unit_value_usd,
     usd_per_currency,
 )
-from abm.world.orders import ORDER, no_orders, post
+from abm.world.orders import post
 from abm.world.view import DAYS_PER_YEAR, View
 
 DAYS_PER_MONTH: Final = DAYS_PER_YEAR / 12.0
@@ -149,8 +149,3 @@ def sell(
     amount = np.minimum(amount, most)
     slope = amount / (limit_pct / 100.0) if limit_pct > 0.0 else 0.0
     return post(markets, -amount, reason, slope=slope, lo=-most, hi=0.0, funding=JPY, hedge=hedge, members=members)
-
-
-def together(blocks: list[np.ndarray]) -> np.ndarray:
-    """One block of orders from several."""
-    return np.concatenate(blocks, dtype=ORDER) if blocks else no_orders()

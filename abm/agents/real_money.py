@@ -26,7 +26,7 @@ from abm.world.instruments import (
     USD,
     fx_legs,
 )
-from abm.world.orders import ORDER, REASON, no_orders
+from abm.world.orders import ORDER, REASON, join, no_orders
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -302,7 +302,7 @@ class RealMoney(Believer):
             quantity = np.maximum(self.habitat_demand(view, cells) * value, -left)
             slope = self.pace[cells.market] * self.response.take(cells.flat) * value
             blocks.append(_filled(rows, slope > 0.0, "valuation", quantity, -left, slope))
-        return np.concatenate(blocks)
+        return join(blocks)
 
     def habitat_demand(self, view: View, cells: Cells) -> np.ndarray:
         """Units bought for value at the quote, (cells,); what concern has sold does not count as missing."""

@@ -9,7 +9,7 @@ import numpy as np
 from abm.agents.base import Params, Sector, par
 from abm.world.events import Event, Flow
 from abm.world.instruments import INDEX, IS_FX, JGBS, JPY, SUPER_LONG, USD
-from abm.world.orders import no_orders, post
+from abm.world.orders import join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -80,7 +80,7 @@ class RestOfWorld(Sector):
             p = self.params
             bought = planned_absorption(view, p.absorbed_share_super_long, p.absorbed_share_other)
             blocks.append(post(JGBS, bought[None, :], "reinvestment"))
-        return np.concatenate(blocks)
+        return join(blocks)
 
     def _post_flow(self, view: View, flow: ScheduledFlow) -> np.ndarray:
         """One day of a flow, not selling more than the rest of the world owns; a dollar holder's currency legs."""

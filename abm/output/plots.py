@@ -90,7 +90,7 @@ EQUITY_WORDS: Final = {
 }
 POLICY_PANELS: Final = {
     (0, 1): ("hike_risk", "Chance of a BoJ rise at its next meeting", "probability seen by markets, %", 100.0),
-    (1, 0): ("boj_purchases_jpy_tn", "BoJ: bonds bought beyond its plan, cumulated", "JPY tn", 1.0),
+    (1, 0): ("boj_purchases_jpy_tn", "BoJ: bonds bought beyond its plan", "JPY tn, cumulated", 1.0),
     (1, 1): ("interest_to_revenue_pct.JP", "Interest bill over tax revenue", "%", 1.0),
     (1, 2): ("inflation_pct.JP", "Inflation, Japan", "% a year", 1.0),
 }
@@ -317,7 +317,8 @@ def _who_was_called(paths: Paths, called: list[str], by_sector: np.ndarray) -> s
     equity = sum(float(paths.column(f"equity_usd_bn.{s}")[0, 0]) for s in called)
     share = 100.0 * np.median(by_sector.sum(axis=(0, 2))) / equity if equity > 0.0 else math.nan
     seeds = f" of {n_seeds} seeds" if several else ""
-    return f"{names}{seeds}, no other sector\n{'median ' if several else ''}total: {_round(share)} % of their opening equity"
+    total = "median total" if several else "total"
+    return f"{names}{seeds}, no other sector\n{total}: {_round(share)} % of their opening equity"
 
 
 def _called(paths: Paths, sector: str) -> bool:
@@ -519,7 +520,7 @@ def _equity(ax: Axes, paths: Paths, sector: str) -> None:
     band(ax, paths.dates, 100.0 * change / opening if solid else change, SECTOR_LINES[sector][0])
     low, mid, high = map(_signed, np.quantile(change[:, -1], (0.05, 0.5, 0.95)))
     spread = f" ({low} to {high})" if paths.shape[0] > 1 else ""
-    words = f"opens with {_round(opening.mean()) if solid else 0} {unit}\nend {mid}{spread}"
+    words = f"opens with {_round(opening.mean()) if solid else 0} {unit}\nby the end {mid}{spread}"
     title = EQUITY_WORDS.get(sector, SHORT[sector].capitalize())
     heading(ax, title, "change since day 0, " + ("%" if solid else unit), words)
 
@@ -533,9 +534,8 @@ def policy(paths: Paths) -> Figure:
         values = factor * paths.column(column)
         values = values.cumsum(axis=1) if "purchases" in column else values
         band(axes[place], paths.dates, values)
-        heading(axes[place], words, unit, _end_in_words(values))
+        heading(axes[place], words, unit, _bought_in_words(paths) if "purchases" in column else _end_in_words(values))
     least_span(axes[1, 2], 0.5)
-    heading(axes[1, 0], "BoJ: bonds bought beyond its plan", "JPY tn, cumulated", _bought_in_words(paths))
     for ax in axes.flat:
         mark_events(ax, paths)
         date_ticks(ax, paths.dates, ticks=5)
@@ -546,7 +546,7 @@ def policy(paths: Paths) -> Figure:
 def _end_in_words(values: np.ndarray) -> str:
     """Where a series ends: median and 5-95 % of the seeds."""
     low, mid, high = np.quantile(values[:, -1], (0.05, 0.5, 0.95))
-    return f"end {mid:.2f} ({low:.2f} to {high:.2f})" if values.shape[0] > 1 else f"end {mid:.2f}"
+    return f"end {mid:.3g}" + (f" ({low:.3g} to {high:.3g})" if values.shape[0] > 1 else "")
 
 
 def _bought_in_words(paths: Paths) -> str:

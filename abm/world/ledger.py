@@ -377,6 +377,10 @@ class Ledger:
 
     # -- identities ------------------------------------------------------------------------------------------------
 
+    def gross_usd_bn(self, log_price: Array) -> Array:
+        """Absolute value of all holdings and contracts by sector, USD bn, (sectors,)."""
+        return posting.gross_by_sector(self.start, self.units, self.contracts, unit_value_usd(log_price))
+
     def check(self, day: int) -> None:
         """LedgerError unless units add up to what is issued and cash, loans and contracts to zero.
 

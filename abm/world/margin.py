@@ -24,7 +24,7 @@ from abm.world.instruments import (
     unit_value_usd,
     usd_per_currency,
 )
-from abm.world.orders import post
+from abm.world.orders import join, post
 
 Array = np.ndarray[Any, Any]
 
@@ -118,7 +118,7 @@ def liquidation_orders(sector: int, book: Book, members: Array, log_price: Array
         for c in range(N_CCY)
         for pair, sign in fx_legs(home, c)
     ]
-    orders = np.concatenate([sale, close, *convert])
+    orders = join([sale, close, *convert])
     orders["sector"] = sector
     return orders
 

@@ -7,6 +7,7 @@ buys the currency spot and sells it forward (an exchange-rate swap), so that onl
 the exchange rate.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,6 +68,11 @@ ORDER: Final = np.dtype(
 def no_orders() -> np.ndarray:
     """An empty block of orders."""
     return np.empty(0, dtype=ORDER)
+
+
+def join(blocks: Iterable[np.ndarray]) -> np.ndarray:
+    """One block of orders from several, in their order."""
+    return np.concatenate([no_orders(), *blocks], dtype=ORDER)
 
 
 def post(

@@ -202,3 +202,14 @@ def sums_by_currency(table: Array) -> tuple[Array, Array]:
             net[j] += table[row, j]
             gross[j] += abs(table[row, j])
     return net, gross
+
+
+@njit(cache=True)
+def gross_by_sector(start: Array, units: Array, contracts: Array, worth: Array) -> Array:
+    """Sum of |units| and |contracts| times what one is worth, over the rows of each sector, (sectors,)."""
+    out = np.zeros(start.size - 1)
+    for s in range(start.size - 1):
+        for row in range(start[s], start[s + 1]):
+            for m in range(worth.size):
+                out[s] += (abs(units[row, m]) + abs(contracts[row, m])) * worth[m]
+    return out
