@@ -28,12 +28,12 @@ ACCESS: Final = _access()  # [L]
 class ArbitrageursParams(IntermediaryParams):
     """Global arbitrageurs."""
 
-    members: int = par(100, "funds", "MODEL.md section 8", "number of arbitrageurs", 1, 100_000)
-    capital_usd_bn: float = par(300.0, "USD bn", "BALANCE_SHEETS.md", "risk capital of all funds", 0.001, 1e5)
+    members: int = par(100, "funds", "SOURCES.md 8", "number of arbitrageurs", 1, 100_000)
+    capital_usd_bn: float = par(300.0, "USD bn", "SOURCES.md 6", "risk capital of all funds", 0.001, 1e5)
     ust10_depth_per_pct_usd_bn: float = par(
         34.0,
         "USD bn per 1 % of price",
-        "CALIBRATION.md section 2: with dealers' depth, 10 bp per USD 100 bn in a month, [L]",
+        "SOURCES.md 2: with dealers' depth, 10 bp per USD 100 bn in a month, [L]",
         "flow that moves the US 10-year by one per cent if they alone stand ready; sets gamma",
         0,
         10_000,

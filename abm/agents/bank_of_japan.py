@@ -39,22 +39,22 @@ MOST_PER_EVENT_JPY_TN = 100.0
 class BankOfJapanParams(Params):
     """Parameters of the Bank of Japan. The rate rule's defaults are what the public believes it to be."""
 
-    hike_step_bp: float = par(25.0, "bp", "moves of July 2024 to December 2025 (CALIBRATION.md section 3)",
+    hike_step_bp: float = par(25.0, "bp", "moves of July 2024 to December 2025 (SOURCES.md 3)",
                               "size of a rise", 5, 100)  # fmt: skip
     hike_odds: float = par(
         PERCEIVED_HIKE_RULE.intercept, "log-odds", "4 rises in 16 meetings, March 2024 to December 2025 [calc]",
         "log-odds of a rise at a meeting, long after the last one and without any gap", -20, 20,
     )  # fmt: skip
     odds_per_rate_gap_pp: float = par(
-        PERCEIVED_HIKE_RULE.per_rate_gap_pp, "1/pp", "RULES.md, inertia and gap [L]",
+        PERCEIVED_HIKE_RULE.per_rate_gap_pp, "1/pp", "SOURCES.md 3, inertia and gap [L]",
         "rise of the log-odds per point the policy rate is below the perceived terminal rate", 0, 20,
     )  # fmt: skip
     odds_per_inflation_pp: float = par(
-        PERCEIVED_HIKE_RULE.per_inflation_pp, "1/pp", "RULES.md, inflation gap [L]",
+        PERCEIVED_HIKE_RULE.per_inflation_pp, "1/pp", "SOURCES.md 3, inflation gap [L]",
         "rise of the log-odds per point of inflation above 2 %", 0, 20,
     )  # fmt: skip
     inertia_odds: float = par(
-        PERCEIVED_HIKE_RULE.inertia, "log-odds", "CALIBRATION.md section 3 (inertia 0.9); no back-to-back rises [L]",
+        PERCEIVED_HIKE_RULE.inertia, "log-odds", "SOURCES.md 3 (inertia 0.9); no back-to-back rises [L]",
         "fall of the log-odds right after a change", 0, 20,
     )  # fmt: skip
     inertia_half_life_days: float = par(
@@ -62,22 +62,22 @@ class BankOfJapanParams(Params):
         "half-life of the inertia", 1, 500,
     )  # fmt: skip
     odds_per_yen_fall_pct: float = par(
-        PERCEIVED_HIKE_RULE.per_yen_fall_pct, "1/%", "CALIBRATION.md section 3: 4-6 pp per 1 % (L, sweep)",
+        PERCEIVED_HIKE_RULE.per_yen_fall_pct, "1/%", "SOURCES.md 3: 4-6 pp per 1 % (L, sweep)",
         "rise of the log-odds per per cent of 20-day yen fall; 0.25 is 5 pp at p = 0.28", 0, 5,
     )  # fmt: skip
     odds_per_disorder_bp: float = par(
-        PERCEIVED_HIKE_RULE.per_disorder_bp, "1/bp", "CALIBRATION.md section 3: -8 pp per 10 bp (L, sweep)",
+        PERCEIVED_HIKE_RULE.per_disorder_bp, "1/bp", "SOURCES.md 3: -8 pp per 10 bp (L, sweep)",
         "change of the log-odds per basis point of five-day JGB30 rise; -0.04 is -8 pp per 10 bp at p = 0.28", -1, 0,
     )  # fmt: skip
     exceptional_odds: float = par(
-        -6.0, "log-odds", "CALIBRATION.md section 3; none on 20 January 2026",
+        -6.0, "log-odds", "SOURCES.md 3; none on 20 January 2026",
         "log-odds of an exceptional purchase on a day", -20, 5,
     )  # fmt: skip
     exceptional_odds_per_bp: float = par(
-        0.08, "1/bp", "CALIBRATION.md section 3", "rise of these log-odds per basis point of five-day JGB30 rise", 0, 1
+        0.08, "1/bp", "SOURCES.md 3", "rise of these log-odds per basis point of five-day JGB30 rise", 0, 1
     )
     exceptional_odds_weak_auction: float = par(
-        1.5, "log-odds", "CALIBRATION.md section 3",
+        1.5, "log-odds", "SOURCES.md 3",
         "rise of these log-odds while an auction one standard deviation or more below average is remembered", 0, 10,
     )  # fmt: skip
     exceptional_from_bp: float = par(
@@ -85,19 +85,17 @@ class BankOfJapanParams(Params):
         "deviations over five days", "five-day JGB30 rise below which no exceptional purchase is considered", 0, 200,
     )  # fmt: skip
     exceptional_least_jpy_tn: float = par(
-        0.3, "JPY tn", "operations of 2022-2023 (CALIBRATION.md section 3)", "smallest exceptional purchase", 0, 50
+        0.3, "JPY tn", "operations of 2022-2023 (SOURCES.md 3)", "smallest exceptional purchase", 0, 50
     )
-    exceptional_most_jpy_tn: float = par(
-        1.0, "JPY tn", "CALIBRATION.md section 3", "largest exceptional purchase", 0, 100
-    )
+    exceptional_most_jpy_tn: float = par(1.0, "JPY tn", "SOURCES.md 3", "largest exceptional purchase", 0, 100)
     fixed_rate_trigger_bp: float = par(
-        50.0, "bp", "CALIBRATION.md section 3",
+        50.0, "bp", "SOURCES.md 3",
         "ten-day JGB10 rise above which it offers to buy at a fixed yield", 1, 500,
     )  # fmt: skip
     fixed_rate_days: int = par(5, "trading days", "offers of 2022 stood for days on end [mem]",
                                "how long an offer stands", 1, 250)  # fmt: skip
     fixed_rate_most_jpy_tn: float = par(
-        10.0, "JPY tn a day", "9.5 in two days of January 2023 (CALIBRATION.md section 3)",
+        10.0, "JPY tn a day", "9.5 in two days of January 2023 (SOURCES.md 3)",
         "most it buys in a day at the fixed yield", 0, 100,
     )  # fmt: skip
     fixed_rate_width_bp: float = par(

@@ -28,19 +28,19 @@ from abm.world.view import View
 JGB10, NIKKEI = INDEX["JGB10"], INDEX["NIKKEI"]
 BOUGHT: Final = indices("JGB2", "JGB10")
 MEGA, POSTAL, REGIONAL = range(3)
-# Parts of mega, postal and regional banks in the sector's holdings and capital [mem]; Post Bank: CALIBRATION.md 1b.
+# Parts of mega, postal and regional banks in the sector's holdings and capital [mem]; Post Bank: SOURCES.md 1.
 JGB_PARTS: Final = (0.33, 0.42, 0.25)
 FOREIGN_PARTS: Final = (0.38, 0.55, 0.07)
 EQUITY_PARTS: Final = (0.75, 0.03, 0.22)
 CAPITAL_PARTS: Final = (0.55, 0.15, 0.30)
 MEGA_SHAPE: Final = (0.41, 0.31, 0.28)
-RULES: Final = "RULES.md, banks"
+SOURCE: Final = "SOURCES.md 3, banks"
 
 
 class BankParams(Params):
     """Parameters of the banks."""
 
-    members: int = par(104, "institutions", "MODEL.md section 8", "3 mega, 1 postal and regional banks", 5, 2000)
+    members: int = par(104, "institutions", "SOURCES.md 8", "3 mega, 1 postal and regional banks", 5, 2000)
     mix_sigma: float = par(0.2, "log", "[L]", "dispersion of asset mixes between members", 0, 1)
     capital_jpy_tn: float = par(60.0, "JPY tn", "[mem]", "equity of the members", 1, 1000)
     fx_funded_share: float = par(
@@ -49,7 +49,7 @@ class BankParams(Params):
     postal_hedge_ratio: float = par(0.8, "share", "[mem]", "Post Bank's foreign bonds hedged by forwards", 0, 1)
     funding_spread_pct: float = par(0.0, "pp", "[L]", "deposit rate over the policy rate", -2, 3)
 
-    eve_limit: float = par(0.15, "of capital", RULES, "loss of economic value allowed for +100 bp", 0.01, 1)
+    eve_limit: float = par(0.15, "of capital", SOURCE, "loss of economic value allowed for +100 bp", 0.01, 1)
     eve_use_low: float = par(0.50, "of limit", "[L]", "lowest use of the limit at the opening", 0, 1)
     eve_use_high: float = par(0.85, "of limit", "[L]", "highest use of the limit at the opening", 0, 0.99)
     headroom: float = par(0.10, "of limit", "[L]", "distance to the limit within which purchases taper off", 0.01, 1)
@@ -57,7 +57,7 @@ class BankParams(Params):
     demand_per_pp: float = par(0.30, "of holdings per pp", "[L]", "bonds wanted per pp of yield over funding", 0, 5)
     hurdle_sigma_pp: float = par(0.3, "pp", "[L]", "dispersion of the extra yield members wait for", 0, 3)
     patience_days: float = par(40.0, "days", "[L]", "over which a gap to the wanted holding is closed", 1, 500)
-    depth_share: float = par(0.25, "share", "MODEL.md section 5", "of a usual day that unforced orders may take", 0, 5)
+    depth_share: float = par(0.25, "share", "SOURCES.md 8", "of a usual day that unforced orders may take", 0, 5)
     limit_pct: float = par(2.0, "%", "[L]", "price fall at which unforced sellers hold back", 0.1, 50)
 
     pace_floor_pct: float = par(0.05, "% a month", "[L]", "Post Bank's foreign bonds sold in any case", 0, 2)
@@ -67,9 +67,7 @@ class BankParams(Params):
     basis_pp: float = par(SWAP_BASIS_PCT, "pp", "economy.py", "swap basis inside the hedge cost", -0.5, 2)
 
     desk_cash_jpy_tn: float = par(10.0, "JPY tn", "[mem]", "reserves with which the lending desk opens", 0.1, 1000)
-    lending_capacity_jpy_tn: float = par(
-        60.0, "JPY tn", "CALIBRATION.md section 1d [L]", "yen lent at full use", 1, 1000
-    )
+    lending_capacity_jpy_tn: float = par(60.0, "JPY tn", "SOURCES.md 1 [L]", "yen lent at full use", 1, 1000)
     spread_base_pct: float = par(0.3, "pp", "[L]", "loan spread when nothing is lent", 0, 10)
     spread_slope_pct: float = par(0.5, "pp", "[L]", "rise of the loan spread up to full use", 0, 10)
 

@@ -30,7 +30,7 @@ class Params(BaseModel):
     """Parameters of a sector: frozen, validated, every one with unit, range and source."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    members: int = par(1, "institutions", "MODEL.md section 8", "number of institutions", 1, 200_000)
+    members: int = par(1, "institutions", "SOURCES.md 8", "number of institutions", 1, 200_000)
 
 
 class Sector(mesa.Agent):

@@ -51,31 +51,31 @@ class BeliefParams(Params):
     concern_mean: float = par(0.3, "fraction", "[L]", "members' average concern in quiet times", 0.01, 0.95)
     concern_speed_low: float = par(0.05, "per day", "[L]", "slowest member's pace of acting on concern", 0, 1)
     concern_speed_high: float = par(0.6, "per day", "[L]", "fastest member's pace of acting on concern", 0, 1)
-    alarm_of_deficit: float = par(0.1, "per % of GDP", "RULES.md, [L]", "rise of concern, unfunded deficit", 0, 2)
-    alarm_of_auction: float = par(0.05, "per sd", "RULES.md, [L]", "rise of concern, weak auction", 0, 2)
+    alarm_of_deficit: float = par(0.1, "per % of GDP", "SOURCES.md 3, [L]", "rise of concern, unfunded deficit", 0, 2)
+    alarm_of_auction: float = par(0.05, "per sd", "SOURCES.md 3, [L]", "rise of concern, weak auction", 0, 2)
     alarm_of_sell_off: float = par(
-        0.1, "per sd of 5-day yield rise beyond one", "RULES.md, [L]", "rise of concern, super-longs falling", 0, 2
+        0.1, "per sd of 5-day yield rise beyond one", "SOURCES.md 3, [L]", "rise of concern, super-longs falling", 0, 2
     )
     relief_of_issuance_cut: float = par(
-        0.5, "per % of GDP and year", "RULES.md, [L]", "fall of concern when super-long issuance is cut", 0, 5
+        0.5, "per % of GDP and year", "SOURCES.md 3, [L]", "fall of concern when super-long issuance is cut", 0, 5
     )
     relief_of_purchases: float = par(
-        0.3, "per % of GDP", "RULES.md, [L]", "fall of concern when the central bank buys exceptionally", 0, 5
+        0.3, "per % of GDP", "SOURCES.md 3, [L]", "fall of concern when the central bank buys exceptionally", 0, 5
     )
     alarm_half_life_days: float = par(
         5.0, "trading days", "January 2026: half-life of days", "median half-life of alarm", 0.5, 250
     )
-    real_duration_nikkei_yr: float = par(10.0, "years", "RULES.md", "real-rate duration of the Nikkei", 0, 50)
-    real_duration_spx_yr: float = par(14.0, "years", "RULES.md", "real-rate duration of the S&P 500", 0, 50)
-    real_duration_nasdaq_yr: float = par(20.0, "years", "RULES.md", "real-rate duration of the Nasdaq", 0, 50)
+    real_duration_nikkei_yr: float = par(10.0, "years", "SOURCES.md 3", "real-rate duration of the Nikkei", 0, 50)
+    real_duration_spx_yr: float = par(14.0, "years", "SOURCES.md 3", "real-rate duration of the S&P 500", 0, 50)
+    real_duration_nasdaq_yr: float = par(20.0, "years", "SOURCES.md 3", "real-rate duration of the Nasdaq", 0, 50)
     risk_premium_pct: float = par(
-        2.0, "% of share value per doubling of volatility", "RULES.md, [L]", "price of own-market volatility", 0, 20
+        2.0, "% of share value per doubling of volatility", "SOURCES.md 3, [L]", "price of own-market volatility", 0, 20
     )
     aversion_pct: float = par(2.0, "% of share value per sd", "[L]", "price of general risk aversion", 0, 20)
     fiscal_premium_yen_pct: float = par(
         0.4, "% of USDJPY per % of GDP", "[L]", "weaker yen thought fair by a fully concerned holder", 0, 10
     )
-    exporter_gain: float = par(0.3, "% per % of yen weakness", "RULES.md", "earnings of Nikkei exporters", 0, 2)
+    exporter_gain: float = par(0.3, "% per % of yen weakness", "SOURCES.md 3", "earnings of Nikkei exporters", 0, 2)
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from abm.world.view import View
 class HolderParams(Params):
     """Parameters of unleveraged bitcoin holders."""
 
-    members: int = par(1000, "holders", "MODEL.md section 8", "groups of holders", 1, 200_000)
+    members: int = par(1000, "holders", "SOURCES.md 8", "groups of holders", 1, 200_000)
     size_tail: float = par(1.5, "Pareto exponent", "[L]", "tail of holdings", 1.01, 5)
     active_share: float = par(0.2, "share", "[L]", "of members who trade around their own valuation", 0, 1)
     old_share: float = par(0.3, "share", "[L]", "of members who hold large gains and sell into strength", 0, 1)
     active_slope_usd_bn_per_pct: float = par(
-        0.12, "USD bn per %", "CALIBRATION.md section 2: 3-5 % per $1 bn in all [L]", "active holders, per day", 0, 10
+        0.12, "USD bn per %", "SOURCES.md 2: 3-5 % per $1 bn in all [L]", "active holders, per day", 0, 10
     )
     cash_usd_bn: float = par(
         150, "USD bn", "half of the stablecoins outstanding [mem]", "dollars kept for dips", 0, 5000

@@ -28,18 +28,12 @@ DUST_USD_BN: Final = 1e-12  # a tenth of a cent: what rounding leaves of a close
 class CarryParams(Params):
     """Parameters of carry funds and retail traders."""
 
-    members: int = par(5000, "institutions", "MODEL.md section 8", "funds and retail accounts", 1, 200_000)
-    fund_share: float = par(0.1, "share", "MODEL.md section 8: 500 of 5,000", "share of members that are funds", 0, 1)
-    gross_usd_bn: float = par(
-        150, "USD bn", "BALANCE_SHEETS.md; July 2024: 250", "assets of the funds on day 0", 0, 5000
-    )
-    leverage_median: float = par(
-        5, "x equity", "CALIBRATION.md section 3 (5-10) [L]", "median leverage on day 0", 1.5, 20
-    )
+    members: int = par(5000, "institutions", "SOURCES.md 8", "funds and retail accounts", 1, 200_000)
+    fund_share: float = par(0.1, "share", "SOURCES.md 8: 500 of 5,000", "share of members that are funds", 0, 1)
+    gross_usd_bn: float = par(150, "USD bn", "SOURCES.md 6; July 2024: 250", "assets of the funds on day 0", 0, 5000)
+    leverage_median: float = par(5, "x equity", "SOURCES.md 3 (5-10) [L]", "median leverage on day 0", 1.5, 20)
     leverage_sigma: float = par(0.3, "log", "[L]", "dispersion of leverage among funds", 0, 1.5)
-    leverage_most: float = par(
-        8, "x equity", "CALIBRATION.md section 3 (5-10) [L]", "highest leverage on day 0", 1.5, 30
-    )
+    leverage_most: float = par(8, "x equity", "SOURCES.md 3 (5-10) [L]", "highest leverage on day 0", 1.5, 30)
     size_sigma: float = par(1.0, "log", "[L]", "dispersion of sizes", 0, 2.5)
     weight_ust2: float = par(0.30, "share", "[L]", "of gross in two-year Treasuries", 0, 1)
     weight_nasdaq: float = par(0.20, "share", "[L]", "of gross in the Nasdaq", 0, 1)
@@ -49,7 +43,9 @@ class CarryParams(Params):
     weight_sigma: float = par(0.5, "log", "[L]", "dispersion of weights among funds", 0, 2)
     equity_premium_pct: float = par(4.0, "% a year", "[mem]", "expected return of equities above cash", 0, 15)
     btc_premium_pct: float = par(8.0, "% a year", "[L]", "expected return of bitcoin above cash", 0, 40)
-    loan_spread_pct: float = par(0.5, "% a year", "RULES.md, banks", "prime brokers' charge over the policy rate", 0, 5)
+    loan_spread_pct: float = par(
+        0.5, "% a year", "SOURCES.md 3, banks", "prime brokers' charge over the policy rate", 0, 5
+    )
     hurdle_pct: float = par(
         2.0,
         "% a year",
@@ -71,32 +67,30 @@ class CarryParams(Params):
         1,
     )
     crowding: float = par(
-        0.25, "share of July 2024", "CALIBRATION.md section 1d (CFTC 45k of 184k)", "how crowded yen shorts are", 0, 3
+        0.25, "share of July 2024", "SOURCES.md 1 (CFTC 45k of 184k)", "how crowded yen shorts are", 0, 3
     )
     intervention_response: float = par(
-        0.9, "log", "RULES.md; fitted to the checks and operations of 2022-26 [L]", "yen debt repaid in fear", 0, 10
+        0.9, "log", "SOURCES.md 3; fitted to the checks and operations of 2022-26 [L]", "yen debt repaid in fear", 0, 10
     )
     crowding_weight: float = par(0.7, "per crowding", "[L]", "rise of that response with crowding", 0, 10)
     hike_weight: float = par(0.3, "share", "[L]", "weight of a feared rate rise against a feared operation", 0, 5)
     response_sigma: float = par(0.4, "log", "[L]", "dispersion of that response among funds", 0, 2)
     urgency: float = par(3.0, "per unit of risk", "[L]", "speed added as an operation is feared", 0, 50)
-    horizon_low_days: float = par(3, "days", "RULES.md (3-20)", "fastest adjustment", 1, 60)
-    horizon_high_days: float = par(20, "days", "RULES.md (3-20)", "slowest adjustment", 1, 250)
+    horizon_low_days: float = par(3, "days", "SOURCES.md 3 (3-20)", "fastest adjustment", 1, 60)
+    horizon_high_days: float = par(20, "days", "SOURCES.md 3 (3-20)", "slowest adjustment", 1, 250)
     band_low: float = par(0.08, "share of position", "[L]", "narrowest no-trade band", 0, 1)
     band_high: float = par(0.25, "share of position", "[L]", "widest no-trade band", 0, 1)
     yen_band: float = par(0.05, "share of debt", "[L]", "no-trade band of the yen share of the debt", 0, 1)
-    depth_share: float = par(
-        0.5, "of a usual day's move", "MODEL.md section 5", "most a discretionary flow moves", 0, 5
-    )
-    stop_low: float = par(0.03, "share of position", "CALIBRATION.md section 3", "tightest stop", 0.005, 1)
-    stop_high: float = par(0.10, "share of position", "CALIBRATION.md section 3 (3-5 %) [L]", "widest stop", 0.005, 1)
+    depth_share: float = par(0.5, "of a usual day's move", "SOURCES.md 8", "most a discretionary flow moves", 0, 5)
+    stop_low: float = par(0.03, "share of position", "SOURCES.md 3", "tightest stop", 0.005, 1)
+    stop_high: float = par(0.10, "share of position", "SOURCES.md 3 (3-5 %) [L]", "widest stop", 0.005, 1)
     stop_cut: float = par(0.3, "share of position", "[L]", "closed when the stop is hit", 0, 1)
     peak_half_life_days: float = par(
         10, "days", "[L]", "memory of the best equity that losses are counted from", 1, 500
     )
     return_half_life_days: float = par(30, "days", "[L]", "return of confidence after a stop", 1, 1000)
-    retail_long_usd_bn: float = par(30, "USD bn", "CALIBRATION.md section 1d (FFAJ)", "retail dollars bought", 0, 1000)
-    retail_short_usd_bn: float = par(30, "USD bn", "CALIBRATION.md section 1d (FFAJ)", "retail dollars sold", 0, 1000)
+    retail_long_usd_bn: float = par(30, "USD bn", "SOURCES.md 1 (FFAJ)", "retail dollars bought", 0, 1000)
+    retail_short_usd_bn: float = par(30, "USD bn", "SOURCES.md 1 (FFAJ)", "retail dollars sold", 0, 1000)
     retail_leverage_median: float = par(4, "x equity", "[mem]", "median leverage of retail accounts", 1, 25)
     retail_leverage_sigma: float = par(0.5, "log", "[L]", "dispersion of that leverage", 0, 1.5)
     retail_response_usd_bn_per_pct: float = par(

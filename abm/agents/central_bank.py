@@ -23,14 +23,19 @@ class CentralBankParams(Params):
 
     step_bp: float = par(25.0, "bp", "banks' practice since 2008 [mem]", "size of a move", 5.0, 100.0)
     odds_at_terminal: float = par(
-        -3.0, "log-odds", "RULES.md, Fed and ECB [L]", "log-odds of a move where the terminal rate is reached", -10, 5
+        -3.0,
+        "log-odds",
+        "SOURCES.md 3, Fed and ECB [L]",
+        "log-odds of a move where the terminal rate is reached",
+        -10,
+        5,
     )
     odds_per_gap_pp: float = par(
         4.0, "1/pp", "two cuts a year priced for the Fed at a gap of 0.4-0.5 pp [L]",
         "rise of the log-odds per point between policy and terminal rate", 0, 40,
     )  # fmt: skip
     backstop_usd_bn: float = par(
-        0.0, "USD bn a day", "off by default (RULES.md); the Fed bought 75 a day in March 2020 [mem]",
+        0.0, "USD bn a day", "off by default (SOURCES.md 3); the Fed bought 75 a day in March 2020 [mem]",
         "bonds bought each day on which depth has collapsed", 0, 1000,
     )  # fmt: skip
     backstop_depth_share: float = par(

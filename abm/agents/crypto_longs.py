@@ -15,7 +15,7 @@ from abm.world.orders import join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import View
 
-LOOKBACKS: Final = np.arange(10, 21)  # days over which members look at the trend (RULES.md)
+LOOKBACKS: Final = np.arange(10, 21)  # days over which members look at the trend (SOURCES.md 3)
 DAYS_OF_YEN_TREND: Final = 20
 MOST_LOG_RATE: Final = 1.5  # entries rise at most 4.5-fold [L]
 DUST: Final = 1e-9  # share of a member's budget
@@ -25,13 +25,13 @@ TICK_LOG: Final = 0.002  # width over which a liquidation offer fades out, log p
 class CryptoParams(Params):
     """Parameters of leveraged bitcoin traders."""
 
-    members: int = par(10_000, "accounts", "MODEL.md section 8", "groups of like accounts", 1, 200_000)
-    open_interest_usd_bn: float = par(35, "USD bn", "BALANCE_SHEETS.md (61 with hedged)", "longs on day 0", 0, 1000)
-    leverage_median: float = par(8, "x equity", "CALIBRATION.md section 3 (8-10) [mem]", "of fresh positions", 1, 100)
+    members: int = par(10_000, "accounts", "SOURCES.md 8", "groups of like accounts", 1, 200_000)
+    open_interest_usd_bn: float = par(35, "USD bn", "SOURCES.md 6 (61 with hedged)", "longs on day 0", 0, 1000)
+    leverage_median: float = par(8, "x equity", "SOURCES.md 3 (8-10) [mem]", "of fresh positions", 1, 100)
     leverage_above_40: float = par(
-        0.05, "share", "CALIBRATION.md section 3 [mem]", "of members with a leverage above 40", 0.001, 0.4
+        0.05, "share", "SOURCES.md 3 [mem]", "of members with a leverage above 40", 0.001, 0.4
     )
-    leverage_cap: float = par(100, "x equity", "RULES.md", "highest leverage any exchange grants", 1, 125)
+    leverage_cap: float = par(100, "x equity", "SOURCES.md 3", "highest leverage any exchange grants", 1, 125)
     account_median_usd: float = par(5e5, "USD", "[L]", "median notional of one account; sets its margin tier", 1e2, 1e9)
     size_sigma: float = par(1.2, "log", "[L]", "dispersion of account sizes", 0, 2.5)
     size_leverage_correlation: float = par(
@@ -50,13 +50,13 @@ class CryptoParams(Params):
     entry_per_trend: float = par(0.15, "log per sd", "[L]", "rise of the entry rate with the 10-20 day return", 0, 3)
     entry_per_funding: float = par(0.02, "log per pp", "[L]", "fall of the entry rate with the funding rate", 0, 1)
     entry_per_volatility: float = par(0.5, "log", "[L]", "fall of the entry rate as volatility doubles", 0, 5)
-    yen_share: float = par(0.10, "share", "BALANCE_SHEETS.md (5-15 %) [mem]", "of members who borrow yen", 0, 1)
+    yen_share: float = par(0.10, "share", "SOURCES.md 6 (5-15 %) [mem]", "of members who borrow yen", 0, 1)
     yen_loan_to_equity: float = par(1.0, "x equity", "[L]", "yen debt that adds to the collateral", 0, 20)
     yen_response: float = par(0.7, "log per sd", "[L]", "effect of a strong yen on yen borrowers' entry and exit", 0, 5)
     funding_pct: float = par(5.5, "% a year", "Binance, January 2026 (0.005 % per 8 h)", "funding on day 0", -100, 100)
     funding_per_crowding: float = par(40, "pp per log", "[L]", "rise with open interest in bitcoins", 0, 1000)
     funding_per_trend: float = par(3.0, "pp per sd", "Binance 2024-26: 41 pp per log return", "rise with trend", 0, 100)
-    depth_share: float = par(0.5, "of a usual day's move", "MODEL.md section 5", "most net entry moves bitcoin", 0, 5)
+    depth_share: float = par(0.5, "of a usual day's move", "SOURCES.md 8", "most net entry moves bitcoin", 0, 5)
     insurance_fund_usd_bn: float = par(1.5, "USD bn", "exchanges' funds [mem]", "the exchanges' own reserve", 0, 100)
 
 

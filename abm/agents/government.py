@@ -35,7 +35,7 @@ class GovernmentParams(Params):
     """Parameters of the government."""
 
     issuance_lag_days: int = par(
-        30, "trading days", "RULES.md: weeks; supplementary budgets change the issuance plan after 4-8 weeks [mem]",
+        30, "trading days", "SOURCES.md 3: weeks; supplementary budgets change the issuance plan after 4-8 weeks [mem]",
         "from the announcement of a programme to the first extra bonds", 1, 250,
     )  # fmt: skip
     share_jgb2: float = par(0.530, "fraction", "FY2026 plan: bills and 2-year, rest of 168.5 tn [calc]",
@@ -59,7 +59,7 @@ class GovernmentParams(Params):
     hung_chance: float = par(0.15, "probability", "polls before 8 February 2026 [mem]",
                              "chance of no majority in an open election; a weak mandate is the rest", 0, 1)  # fmt: skip
     concession_sd: float = par(
-        0.5, "daily volatilities", "flow share of calm variance 0.2-0.3 (MODEL.md section 5): square root",
+        0.5, "daily volatilities", "flow share of calm variance 0.2-0.3 (SOURCES.md 8): square root",
         "move from the quote to the close of an average auction day: one standard deviation of strength", 0.05, 5,
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 The joint schedule is q(x) = M (s + dF - x) with the skew s = omega (mu - M^-1 X), at most part of a day's volatility:
 a price away from fair value earns its reversion mu = F - quote, inventory X asks for the return M^-1 X = gamma Sigma X,
 quotes are moved until the two agree, and what is newly known about value (dF) moves them at once. Within the limit
-this is - omega X - M (x - omega mu) of RULES.md.
+this is - omega X - M (x - omega mu) of SOURCES.md 8.
 """
 
 from abc import abstractmethod
@@ -58,16 +58,18 @@ class IntermediaryParams(BeliefParams):
     """Behaviour common to dealers and arbitrageurs."""
 
     capacity_scale: float = par(1.0, "multiple", "1 by definition", "multiple of risk-bearing capacity", 0, 100)
-    inventory_pace: float = par(0.12, "per day", "RULES.md", "share of excess inventory worked off a day", 0, 1)
+    inventory_pace: float = par(0.12, "per day", "SOURCES.md 8", "share of excess inventory worked off a day", 0, 1)
     revaluation_pace: float = par(0.5, "per day", "[L]", "share of a change of fair value quoted the same day", 0, 1)
     fair_value_half_life_days: float = par(
         40.0, "trading days", "[L]", "half-life with which fair value follows the price", 1, 1000
     )
     largest_skew_sd: float = par(
-        0.5, "daily volatilities", "MODEL.md section 5: discretionary orders respect depth", "largest quote skew", 0, 10
+        0.5, "daily volatilities", "SOURCES.md 8: discretionary orders respect depth", "largest quote skew", 0, 10
     )
-    refill_half_life_days: float = par(60.0, "trading days", "RULES.md", "half-life of refilling lost wealth", 1, 1000)
-    var_limit_pct: float = par(1.0, "% of wealth, 1 day, 99 %", "RULES.md, [L]", "value-at-risk limit", 0.01, 100)
+    refill_half_life_days: float = par(
+        60.0, "trading days", "SOURCES.md 8", "half-life of refilling lost wealth", 1, 1000
+    )
+    var_limit_pct: float = par(1.0, "% of wealth, 1 day, 99 %", "SOURCES.md 8, [L]", "value-at-risk limit", 0.01, 100)
     var_floor: float = par(0.1, "fraction", "[L]", "share of capacity kept under a binding limit", 0.01, 1)
     balance_sheet_risk_pct: float = par(
         0.1, "% a day", "[L]", "risk charged for balance sheet, even where prices hardly move", 0.001, 5
@@ -75,7 +77,7 @@ class IntermediaryParams(BeliefParams):
     volatility_cap: float = par(
         4.0,
         "multiple of calm",
-        "CALIBRATION.md section 2: impact 5-12 times in stress",
+        "SOURCES.md 2: impact 5-12 times in stress",
         "highest volatility charged",
         1,
         100,

@@ -21,23 +21,23 @@ FLAT: Final = 1e-3  # of the position limit
 class JgbFastMoneyParams(Params):
     """JGB fast money."""
 
-    members: int = par(200, "funds", "MODEL.md section 8", "number of funds", 1, 200_000)
+    members: int = par(200, "funds", "SOURCES.md 8", "number of funds", 1, 200_000)
     position_limit_usd_bn: float = par(
-        63.0, "USD bn", "BALANCE_SHEETS.md: JPY 10 tn", "futures held by all funds at full conviction in calm", 0, 1e4
+        63.0, "USD bn", "SOURCES.md 6: JPY 10 tn", "futures held by all funds at full conviction in calm", 0, 1e4
     )
     repo_share: float = par(0.5, "fraction", "[L]", "part of the cash bonds financed by yen repo on day 0", 0, 0.95)
-    horizon_low_days: int = par(3, "trading days", "RULES.md", "shortest trend followed", 1, 60)
-    horizon_high_days: int = par(20, "trading days", "RULES.md", "longest trend followed", 1, 60)
+    horizon_low_days: int = par(3, "trading days", "SOURCES.md 3", "shortest trend followed", 1, 60)
+    horizon_high_days: int = par(20, "trading days", "SOURCES.md 3", "longest trend followed", 1, 60)
     threshold_low_sd: float = par(0.8, "standard deviations", "[L]", "weakest trend that counts, lowest", 0, 10)
     threshold_high_sd: float = par(2.0, "standard deviations", "[L]", "weakest trend that counts, highest", 0, 10)
-    auction_weight: float = par(0.5, "sd of trend per sd", "RULES.md, [L]", "median weight of weak auctions", 0, 5)
+    auction_weight: float = par(0.5, "sd of trend per sd", "SOURCES.md 3, [L]", "median weight of weak auctions", 0, 5)
     adjustment: float = par(0.35, "per day", "[L]", "mean share of the way to the wanted position", 0.01, 1)
-    depth_share: float = par(0.3, "fraction", "MODEL.md section 5", "cap on the sector's part of a usual day", 0, 5)
+    depth_share: float = par(0.3, "fraction", "SOURCES.md 8", "cap on the sector's part of a usual day", 0, 5)
     stop_loss_pct: float = par(1.5, "% of position limit", "[L]", "median loss at which a fund closes", 0.01, 100)
     profit_taking_pct: float = par(3.0, "% of position limit", "[L]", "median gain at which a fund closes", 0.01, 100)
     cool_off_low_days: int = par(3, "trading days", "[L]", "shortest pause after closing", 1, 250)
     cool_off_high_days: int = par(15, "trading days", "[L]", "longest pause after closing", 1, 250)
-    margin_floor: float = par(0.0125, "fraction of notional", "CALIBRATION.md 1d: 1-1.5 % [mem]", "least margin", 0, 1)
+    margin_floor: float = par(0.0125, "fraction of notional", "SOURCES.md 1: 1-1.5 % [mem]", "least margin", 0, 1)
     margin_horizon_days: float = par(2.0, "trading days", "[mem] clearing-house practice", "close-out period", 0.1, 30)
 
 

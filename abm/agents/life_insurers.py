@@ -58,32 +58,32 @@ GROUPS: Final = [
     indices("NIKKEI"),
     FOREIGN_EQUITIES,
 ]
-TOP_NINE_PCT: Final = (31.1, 19.7, 18.8, 14.2, 3.1, 3.4, 3.4, 3.2, 3.1)  # Reuters table, CALIBRATION.md section 1a
+TOP_NINE_PCT: Final = (31.1, 19.7, 18.8, 14.2, 3.1, 3.4, 3.4, 3.2, 3.1)  # Reuters table, SOURCES.md 1
 LISTED_NINE, POSTAL, OTHERS = 0.62, 0.15, 0.23  # ten largest 300 of 388 tn, Kampo about 60 tn of it [calc]
-SOURCE_1A: Final = "CALIBRATION.md section 1a"
-SOURCE_3: Final = "CALIBRATION.md section 3, insurers"
+SOURCE_1: Final = "SOURCES.md 1"
+SOURCE_3: Final = "SOURCES.md 3, insurers"
 
 
 class LifeInsurerParams(Params):
     """Parameters of the life insurers."""
 
-    members: int = par(41, "institutions", SOURCE_1A, "number of companies", 6, 1000)
+    members: int = par(41, "institutions", SOURCE_1, "number of companies", 6, 1000)
     mix_sigma: float = par(0.3, "log", "[L]", "dispersion of asset mixes between members", 0, 1)
     cash_share: float = par(0.02, "of assets", "[mem]", "yen cash held against margins and benefits", 0, 0.2)
     basis_pp: float = par(SWAP_BASIS_PCT, "pp", "economy.py", "swap basis inside the hedge cost", -0.5, 2)
 
-    hedge_ratio_mean: float = par(0.44, "share", SOURCE_1A, "opening hedge ratio, weighted mean", 0, 1)
+    hedge_ratio_mean: float = par(0.44, "share", SOURCE_1, "opening hedge ratio, weighted mean", 0, 1)
     hedge_ratio_sigma: float = par(0.08, "share", SOURCE_3, "its dispersion between members", 0, 0.3)
     hedge_ratio_low: float = par(0.30, "share", SOURCE_3, "lowest opening hedge ratio", 0, 1)
     hedge_ratio_high: float = par(0.60, "share", SOURCE_3, "highest opening hedge ratio", 0, 1)
     hedge_per_vol: float = par(0.10, "per ratio", "[L]", "target per unit of USDJPY volatility over its opening", 0, 1)
     hedge_per_cost: float = par(
-        0.03, "per pp", SOURCE_1A + ": 63 to 47 % while costs rose 5 pp", "fall of the target per hedge cost", 0, 0.2
+        0.03, "per pp", SOURCE_1 + ": 63 to 47 % while costs rose 5 pp", "fall of the target per hedge cost", 0, 0.2
     )
     hedge_per_intervention: float = par(0.12, "per probability", "[L]", "target per intervention risk", 0, 1)
     hedge_per_hike: float = par(0.10, "per probability", "[L]", "target per risk of a hike by the BoJ", 0, 1)
     hedge_band: float = par(0.02, "share", "[L]", "gap to the target that is left alone", 0, 0.2)
-    hedge_speed_per_month: float = par(0.05, "share a month", "RULES.md, life insurers", "fastest change", 0, 0.5)
+    hedge_speed_per_month: float = par(0.05, "share a month", "SOURCES.md 3, life insurers", "fastest change", 0, 0.5)
 
     pace_floor_pct: float = par(0.1, "% a month", SOURCE_3, "foreign bonds sold in any case", 0, 2)
     pace_span_pct: float = par(1.1, "% a month", SOURCE_3 + ": FY2022 1.2 %", "more of them sold at most", 0, 5)
@@ -94,22 +94,24 @@ class LifeInsurerParams(Params):
     reinvested_share: float = par(0.5, "share", "[L]", "proceeds put into super-longs at attractive yields", 0, 1)
     attractive_pp: float = par(0.5, "pp", "[L]", "rise of the 30-year yield that makes it fully attractive", 0.05, 5)
     limit_pct: float = par(2.0, "%", "[L]", "price fall at which unforced sellers hold back", 0.1, 50)
-    depth_share: float = par(0.25, "share", "MODEL.md section 5", "of a usual day that unforced orders may take", 0, 5)
+    depth_share: float = par(0.25, "share", "SOURCES.md 8", "of a usual day that unforced orders may take", 0, 5)
 
-    super_long_share: float = par(0.30, "of plan", SOURCE_1A + " [L]", "planned issuance bought at the opening", 0, 1)
+    super_long_share: float = par(0.30, "of plan", SOURCE_1 + " [L]", "planned issuance bought at the opening", 0, 1)
     strike_kappa: float = par(
-        1.5, "per ratio", "RULES.md, life insurers", "damping by excess volatility, median", 0, 10
+        1.5, "per ratio", "SOURCES.md 3, life insurers", "damping by excess volatility, median", 0, 10
     )
     strike_sigma: float = par(0.3, "log", "[L]", "its dispersion between members", 0, 1)
     purchases_per_pp: float = par(1.0, "per pp", SOURCE_3, "relative rise of purchases with the yield", 0, 10)
     dip_per_pp: float = par(10.0, "per pp", "[L]", "relative rise of a day's purchases with the day's yield", 0, 100)
     catch_up_days: float = par(40.0, "days", "[L]", "over which missed purchases are made up", 1, 500)
-    open_gap_weight: float = par(5.0, "per share", "RULES.md, life insurers", "purchases per open duration gap", 0, 50)
+    open_gap_weight: float = par(
+        5.0, "per share", "SOURCES.md 3, life insurers", "purchases per open duration gap", 0, 50
+    )
 
-    liability_share: float = par(0.92, "of assets", "BALANCE_SHEETS.md", "policy liabilities, weighted mean", 0.5, 1)
+    liability_share: float = par(0.92, "of assets", "SOURCES.md 6", "policy liabilities, weighted mean", 0.5, 1)
     solvency_sigma: float = par(0.12, "log", "[L]", "dispersion of solvency ratios between members", 0, 0.5)
     gap_sigma: float = par(
-        0.05, "share", SOURCE_1A + ": Dai-ichi 6 pp per 50 bp", "duration gaps of the matched", 0, 0.5
+        0.05, "share", SOURCE_1 + ": Dai-ichi 6 pp per 50 bp", "duration gaps of the matched", 0, 0.5
     )
     mismatched: int = par(3, "members", SOURCE_3, "smallest members with concentrated mismatch", 0, 10)
     mismatch: float = par(0.25, "share", "[L]", "by which their liabilities are shorter than their bonds", 0, 1)
@@ -119,28 +121,28 @@ class LifeInsurerParams(Params):
     stress_yen_yield_pp: float = par(1.0, "pp", "[L]", "one-in-200 parallel move of yen yields", 0, 5)
     stress_foreign_yield_pp: float = par(0.8, "pp", "[L]", "one-in-200 rise of foreign yields, diversified", 0, 5)
     stress_insurance: float = par(0.015, "of liabilities", "[L]", "one-in-200 insurance and lapse loss", 0, 0.2)
-    esr_target_low: float = par(0.65, "of opening ESR", SOURCE_1A + " [L]", "lowest member's target", 0, 1)
-    esr_target_high: float = par(0.80, "of opening ESR", SOURCE_1A + " [L]", "highest member's target", 0, 1)
+    esr_target_low: float = par(0.65, "of opening ESR", SOURCE_1 + " [L]", "lowest member's target", 0, 1)
+    esr_target_high: float = par(0.80, "of opening ESR", SOURCE_1 + " [L]", "highest member's target", 0, 1)
     cut_days: float = par(60.0, "days", "[L]", "over which a gap to the target is closed", 1, 500)
     forced_days: float = par(10.0, "days", "[L]", "the same below 100 %", 1, 500)
 
-    lapse_per_pp: float = par(3.0, "% a year per pp", SOURCE_1A + ": 4-6 base, 8-12 stress", "extra lapses", 0, 50)
+    lapse_per_pp: float = par(3.0, "% a year per pp", SOURCE_1 + ": 4-6 base, 8-12 stress", "extra lapses", 0, 50)
     lapse_tolerance_pp: float = par(
         0.75, "pp", "[L]", "rise of the 10-year yield that policyholders ignore, mean", 0, 5
     )
-    lapse_cap_pct: float = par(6.0, "% a year", SOURCE_1A + ": 8-12 in stress", "most extra lapses", 0, 100)
+    lapse_cap_pct: float = par(6.0, "% a year", SOURCE_1 + ": 8-12 in stress", "most extra lapses", 0, 100)
     lapsable_share: float = par(0.6, "of liabilities", "[L]", "policies with a surrender value", 0, 1)
 
     book_gap_pp: float = par(
-        0.76, "pp", SOURCE_1A + ": 13.2 tn at the big four [calc]", "yield now over the average yield at purchase", 0, 5
+        0.76, "pp", SOURCE_1 + ": 13.2 tn at the big four [calc]", "yield now over the average yield at purchase", 0, 5
     )
     off_the_run_share: float = par(0.10, "share", "[L]", "old low-coupon part of the 30- and 40-year bonds", 0, 1)
     off_the_run_gap_low_pp: float = par(2.0, "pp", "[L]", "its smallest yield rise since purchase", 0, 10)
     off_the_run_gap_high_pp: float = par(2.8, "pp", "[L]", "its largest", 0, 10)
-    impairment_ratio: float = par(0.5, "of book", SOURCE_1A, "price at which a bond is impaired", 0, 1)
+    impairment_ratio: float = par(0.5, "of book", SOURCE_1, "price at which a bond is impaired", 0, 1)
     impaired_sold_share: float = par(0.5, "share", "[L]", "of impaired bonds that is sold", 0, 1)
     impairment_days: float = par(20.0, "days", "[L]", "over which impaired bonds and gains are realised", 1, 500)
-    equity_gain_share: float = par(0.6, "of value", SOURCE_1A + ": Nippon 9.5 tn", "unrealised gain in equities", 0, 1)
+    equity_gain_share: float = par(0.6, "of value", SOURCE_1 + ": Nippon 9.5 tn", "unrealised gain in equities", 0, 1)
     harvest_share: float = par(0.5, "of gains", "[L]", "equity gains that may be harvested in a fiscal year", 0, 1)
 
 
@@ -412,7 +414,7 @@ class LifeInsurers(Sector):
         """Foreign bonds to sell today, USD bn, and the hedged share of each sale (members, foreign bonds).
 
         Monthly share = floor + span logistic((-g - theta_i)/s), theta_i = opening -g plus the member's tolerance:
-        a pickup that is negative on day 0 sets the pace, a further fall quickens it (CALIBRATION.md section 2).
+        a pickup that is negative on day 0 sets the pace, a further fall quickens it (SOURCES.md 2).
         """
         p = self.params
         if not view.on("repatriation"):

@@ -42,15 +42,15 @@ THIN_SHARE: Final = 0.25  # of trading days: Fridays, days after a closure, holi
 class MinistryOfFinanceParams(Params):
     """Parameters of the Ministry of Finance."""
 
-    deposits_usd_bn: float = par(160.0, "USD bn", "MoF (BALANCE_SHEETS.md)", "deposits abroad on day 0", 0, 2000)
-    opening_ladder: int = par(3, "step", "words of 22-23 December 2025 (CALIBRATION.md section 3)",
+    deposits_usd_bn: float = par(160.0, "USD bn", "MoF (SOURCES.md 6)", "deposits abroad on day 0", 0, 2000)
+    opening_ladder: int = par(3, "step", "words of 22-23 December 2025 (SOURCES.md 3)",
                               "last step on day 0: 0 silence, 1-4 words, 5 check, 6 operation", 0, 6)  # fmt: skip
     line_above_opening_pct: float = par(
         -0.15, "%", "158.7, median of the six levels of its steps 2022-2024 (145.9 to 161.76), over the opening 158.95",
         "level of USDJPY from which it counts as too weak, above the opening", -30, 50,
     )  # fmt: skip
     line_half_life_days: float = par(
-        120.0, "trading days", "from 146 to 152 to 160 to 162 in 22 months (CALIBRATION.md section 3) [L]",
+        120.0, "trading days", "from 146 to 152 to 160 to 162 in 22 months (SOURCES.md 3) [L]",
         "time in which the line gives half-way to a level above it that holds", 1, 5000,
     )  # fmt: skip
     odds_per_level_pct: float = par(
@@ -71,23 +71,23 @@ class MinistryOfFinanceParams(Params):
                             "of a rate check on a day, once words are decisive", -20, 5)  # fmt: skip
     operation_odds: float = par(-7.0, "log-odds", "3 campaigns without a check 2022-2026; as above [calc]",
                                 "of an operation on a day without a check before", -20, 5)  # fmt: skip
-    days_between_words: int = par(4, "trading days", "L2 to L4 took weeks, 2022, 2025-26 (CALIBRATION.md section 3)",
+    days_between_words: int = par(4, "trading days", "L2 to L4 took weeks, 2022, 2025-26 (SOURCES.md 3)",
                                   "least time between steps of words, and to a check", 1, 100)  # fmt: skip
     quiet_days_per_step: int = par(20, "trading days", "the public's memory (economy.SILENCE_DAYS) [L]",
                                    "silence after which the ladder is one step lower", 1, 500)  # fmt: skip
     pause_days: int = par(20, "trading days", "September to October 2022: 20 trading days [calc]",
                           "least time from a campaign or a lapsed check to the next", 0, 250)  # fmt: skip
     follow_up_chance: float = par(
-        2 / 3, "probability", "CALIBRATION.md section 3: two of three checks",
+        2 / 3, "probability", "SOURCES.md 3: two of three checks",
         "of an operation within ten days after a check while the yen stays weak", 0, 0.99,
     )  # fmt: skip
     retreat_slack_pct: float = par(1.0, "%", "noise of ten days: two daily volatilities [calc]",
                                    "fall of USDJPY from its ten-day high that still counts as weak", 0, 20)  # fmt: skip
     retreat_halving_pct: float = par(
-        0.75, "%", "January 2026: -4 % after the check and no operation (CALIBRATION.md section 3)",
+        0.75, "%", "January 2026: -4 % after the check and no operation (SOURCES.md 3)",
         "further fall that halves the chance of an operation", 0.05, 20,
     )  # fmt: skip
-    ticket_least_jpy_tn: float = par(0.7, "JPY tn", "CALIBRATION.md section 3", "smallest operation of a day", 0, 30)
+    ticket_least_jpy_tn: float = par(0.7, "JPY tn", "SOURCES.md 3", "smallest operation of a day", 0, 30)
     ticket_most_jpy_tn: float = par(6.0, "JPY tn", "5.9 on 29 April 2024, MoF", "largest operation of a day", 0, 30)
     campaign_least_jpy_tn: float = par(5.5, "JPY tn", "July 2024, MoF", "smallest campaign", 0, 100)
     campaign_most_jpy_tn: float = par(10.0, "JPY tn", "April-May 2024: 9.8, MoF", "largest campaign", 0, 200)
@@ -95,14 +95,14 @@ class MinistryOfFinanceParams(Params):
         0.35, "probability a day", "second tickets after 1 to 2 trading days in 2022 and 2024, MoF [calc]",
         "of the next operation of a campaign, while the yen stays weak", 0, 1,
     )  # fmt: skip
-    thin_day_multiple: float = par(2.0, "multiple", "thin holidays preferred (CALIBRATION.md section 3) [L]",
+    thin_day_multiple: float = par(2.0, "multiple", "thin holidays preferred (SOURCES.md 3) [L]",
                                    "chance of an operation on a thin day over that on another", 0.1, 20)  # fmt: skip
-    deposit_share: float = par(0.1, "fraction", "0-20 % from deposits (CALIBRATION.md section 3)",
+    deposit_share: float = par(0.1, "fraction", "0-20 % from deposits (SOURCES.md 3)",
                                "part of an operation that deposits bear for good", 0, 1)  # fmt: skip
     funding_days: int = par(5, "trading days", "settlement and orderly sale [mem]",
                             "time over which Treasuries are sold for an operation", 1, 60)  # fmt: skip
     short_runs_low_share: float = par(
-        0.5, "fraction", "RULES.md: shifting to long ones as short ones run low [L]",
+        0.5, "fraction", "SOURCES.md 3: shifting to long ones as short ones run low [L]",
         "of the opening UST2 holding, below which UST10 and UST30 are sold too", 0.01, 1,
     )  # fmt: skip
     stress_bp: float = par(40.0, "bp", "45 bp on 20 January 2026; four calm standard deviations (MoF yields) [calc]",
@@ -111,9 +111,9 @@ class MinistryOfFinanceParams(Params):
         3.0, "standard deviations", "a very weak auction, or two weak ones in a week [L]",
         "memory of weak auctions that counts as stress", 0.1, 50,
     )  # fmt: skip
-    review_chance: float = par(0.1, "probability a day", "expected within days in May 2025 (CALIBRATION.md section 2)",
+    review_chance: float = par(0.1, "probability a day", "expected within days in May 2025 (SOURCES.md 2)",
                                "of deciding on a cut on a day of stress", 0, 1)  # fmt: skip
-    review_least_days: int = par(10, "trading days", "cut of June 2025, stress in May (CALIBRATION.md section 1b)",
+    review_least_days: int = par(10, "trading days", "cut of June 2025, stress in May (SOURCES.md 1)",
                                  "shortest way from decision to announcement (dealers' meetings)", 1, 250)  # fmt: skip
     review_most_days: int = par(30, "trading days", "as above", "longest way", 1, 250)
     cut_share: float = par(0.2, "fraction of planned issuance", "FY2025: -3.2 of 24.6 tn in nine months; FY2026: -7.2",

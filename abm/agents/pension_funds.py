@@ -28,13 +28,13 @@ N_CLASSES: Final = len(CLASSES)
 IN_CLASS: Final = np.stack([np.isin(np.arange(N_MARKETS), c).astype(float) for c in CLASSES])  # (classes, markets)
 TRADED: Final = HOLDABLE[IN_CLASS[:, HOLDABLE].any(axis=0)]
 HEDGED_WHEN_TRADED: Final = np.isin(TRADED, FOREIGN_BONDS[HEDGEABLE > 0]).astype(float)
-SOURCE: Final = "CALIBRATION.md section 1b"
+SOURCE: Final = "SOURCES.md 1"
 
 
 class PensionFundParams(Params):
     """Parameters of the pension funds."""
 
-    members: int = par(101, "institutions", "MODEL.md section 8", "GPIF and the other funds", 2, 5000)
+    members: int = par(101, "institutions", "SOURCES.md 8", "GPIF and the other funds", 2, 5000)
     gpif_share: float = par(0.70, "share", SOURCE + ": 293 of about 413 tn", "GPIF's part of the assets", 0.01, 0.99)
     mix_sigma: float = par(0.2, "log", "[L]", "dispersion of the other funds' mixes", 0, 1)
     cash_share: float = par(0.01, "of assets", "[mem]", "yen cash held for benefits", 0, 0.2)
@@ -44,14 +44,16 @@ class PensionFundParams(Params):
     band_foreign_equities_pp: float = par(6.0, "pp", SOURCE + " [mem]", "GPIF's band", 0.1, 50)
     other_band_low_pp: float = par(3.0, "pp", "[L]", "narrowest band of other funds", 0.1, 50)
     other_band_high_pp: float = par(7.0, "pp", "[L]", "widest band of other funds", 0.1, 50)
-    horizon_low_days: float = par(20.0, "days", "CALIBRATION.md section 3, pensions", "fastest return to half band", 1)
-    horizon_high_days: float = par(60.0, "days", "CALIBRATION.md section 3, pensions", "slowest", 1, 1000)
-    bp_per_shift_pp: float = par(25.0, "bp per pp", "RULES.md, pension funds", "JGB10 rise per point of mix shift", 1)
+    horizon_low_days: float = par(20.0, "days", "SOURCES.md 3, pensions", "fastest return to half band", 1)
+    horizon_high_days: float = par(60.0, "days", "SOURCES.md 3, pensions", "slowest", 1, 1000)
+    bp_per_shift_pp: float = par(
+        25.0, "bp per pp", "SOURCES.md 3, pension funds", "JGB10 rise per point of mix shift", 1
+    )
     shift_cap_pp: float = par(10.0, "pp", "[L]", "largest shift to domestic bonds", 0, 50)
     shift_from_foreign_bonds: float = par(0.5, "share", "[L]", "of the shift taken from foreign bonds", 0, 0.5)
     shift_from_foreign_equities: float = par(0.25, "share", "[L]", "of the shift taken from foreign equities", 0, 0.5)
     other_hedge_high: float = par(0.5, "share", "[L]", "highest hedge ratio of other funds' foreign bonds", 0, 1)
-    depth_share: float = par(0.25, "share", "MODEL.md section 5", "of a usual day that the sector may take", 0, 5)
+    depth_share: float = par(0.25, "share", "SOURCES.md 8", "of a usual day that the sector may take", 0, 5)
     limit_pct: float = par(3.0, "%", "[L]", "adverse price move at which it stops trading for the day", 0.1, 50)
 
 

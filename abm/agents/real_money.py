@@ -86,16 +86,18 @@ SLOTS: Final = int(SLOT.max()) + 1
 class RealMoneyParams(BeliefParams):
     """Global real money."""
 
-    members: int = par(600, "institutions", "MODEL.md section 8", "institutions in six regions", 18, 200_000)
+    members: int = par(600, "institutions", "SOURCES.md 8", "institutions in six regions", 18, 200_000)
     size_tail: float = par(1.2, "Pareto exponent", "[mem] fund sizes near Zipf", "inequality of sizes", 1.01, 10)
-    elasticity_short_debt: float = par(28.0, "1", "Koijen and Yogo, CALIBRATION.md 2", "debt to 3 years", 0, 200)
-    elasticity_long_debt: float = par(3.2, "1", "Koijen and Yogo, CALIBRATION.md 2", "longer debt", 0, 50)
-    elasticity_equity: float = par(1.2, "1", "Koijen and Yogo, CALIBRATION.md 2", "equities", 0, 50)
-    half_life_days: float = par(20.0, "trading days", "RULES.md", "half-life of the way to the wanted stock", 1, 1000)
-    fx_half_life_days: float = par(20.0, "trading days", "RULES.md", "the same for currency positions", 1, 1000)
-    anchor_drift_pct: float = par(0.5, "% of the gap a day", "RULES.md", "drift of anchors to the market", 0, 50)
+    elasticity_short_debt: float = par(28.0, "1", "Koijen and Yogo, SOURCES.md 2", "debt to 3 years", 0, 200)
+    elasticity_long_debt: float = par(3.2, "1", "Koijen and Yogo, SOURCES.md 2", "longer debt", 0, 50)
+    elasticity_equity: float = par(1.2, "1", "Koijen and Yogo, SOURCES.md 2", "equities", 0, 50)
+    half_life_days: float = par(
+        20.0, "trading days", "SOURCES.md 8", "half-life of the way to the wanted stock", 1, 1000
+    )
+    fx_half_life_days: float = par(20.0, "trading days", "SOURCES.md 8", "the same for currency positions", 1, 1000)
+    anchor_drift_pct: float = par(0.5, "% of the gap a day", "SOURCES.md 8", "drift of anchors to the market", 0, 50)
     usdjpy_capacity_per_pct_usd_bn: float = par(
-        20.0, "USD bn per 1 %", "CALIBRATION.md 2: 0.2-0.3 % per JPY tn", "lasting demand for the dollar", 0, 1e4
+        20.0, "USD bn per 1 %", "SOURCES.md 2: 0.2-0.3 % per JPY tn", "lasting demand for the dollar", 0, 1e4
     )
     eurusd_capacity_per_pct_usd_bn: float = par(60.0, "USD bn per 1 %", "[L]", "lasting demand for the euro", 0, 1e4)
     gbpusd_capacity_per_pct_usd_bn: float = par(30.0, "USD bn per 1 %", "[L]", "lasting demand for the pound", 0, 1e4)
@@ -108,7 +110,7 @@ class RealMoneyParams(BeliefParams):
     flow_to_depth: float = par(
         0.45,
         "fraction",
-        "MODEL.md section 5: flows a fifth to a third of calm variance",
+        "SOURCES.md 8: flows a fifth to a third of calm variance",
         "daily client flows that move a market by this share of its calm volatility, related markets counted",
         0,
         5,
@@ -128,7 +130,7 @@ class RealMoneyParams(BeliefParams):
 
 
 def stock_elasticity(p: RealMoneyParams) -> np.ndarray:
-    """Elasticity of the wanted stock to price, (markets,), after Koijen and Yogo (2019)."""
+    """Elasticity of the wanted stock to price, (markets,), after Koijen and Yogo (2020)."""
     bond = np.where(TENOR_YR <= 3.0, p.elasticity_short_debt, p.elasticity_long_debt)
     return np.where(IS_FX, 0.0, np.where(IS_BOND, bond, p.elasticity_equity))
 

@@ -19,7 +19,7 @@ DAYS_PER_MONTH: Final = 21.0  # as the government spreads its issuance
 class RestOfWorldParams(Params):
     """Rest of the world."""
 
-    members: int = par(1, "institutions", "MODEL.md section 3", "one account closes the system", 1, 1)
+    members: int = par(1, "institutions", "SOURCES.md 8", "one account closes the system", 1, 1)
     absorbed_share_super_long: float = par(
         0.70, "fraction", "[L] complement of life insurers' 0.30", "planned super-long issuance bought here", 0, 1
     )

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -146,9 +146,7 @@ def _peak_in_words(paths: Paths, change_bp: np.ndarray) -> str:
     median = np.median(change_bp, axis=0)
     day = int(median.argmax())
     who = "median " if paths.shape[0] > 1 else ""
-    return (
-        f"{who}{_signed(median[day])} bp at most, on {paths.words_of(paths.dates[day])}; end {_signed(median[-1])} bp"
-    )
+    return f"{who}peak {_signed(median[day])} bp on {paths.words_of(paths.dates[day])}, end {_signed(median[-1])} bp"
 
 
 def _curve(level: Axes, change: Axes, paths: Paths) -> None:
@@ -158,7 +156,7 @@ def _curve(level: Axes, change: Axes, paths: Paths) -> None:
     medians = np.median(yields, axis=1)
     peak = int(medians[-1].argmax())
     for day, color, style, shift in ((0, GREY, "--", 0.0), (peak, VERMILLION, "-", -0.3), (-1, BLUE, "-", 0.3)):
-        look = {"color": color, "marker": "o", "markersize": 4, "label": paths.words_of(paths.dates[day])}
+        look: Any = {"color": color, "marker": "o", "markersize": 4, "label": paths.words_of(paths.dates[day])}
         level.plot(tenors, medians[:, day], style, **look)
         if day:
             moved = 100.0 * (yields[:, :, day] - yields[:, :, 0])
@@ -171,7 +169,8 @@ def _curve(level: Axes, change: Axes, paths: Paths) -> None:
         ax.set_xticks(tenors)
         ax.set_xlabel("maturity, years")
     heading(level, "Curve: opening, peak of 40-year, end", "yield, %", paths.of_seeds("median"))
-    change.margins(y=0.15)
+    low, high = change.get_ylim()
+    change.set_ylim(low, high + 0.25 * (high - low))  # room for the legend
     heading(change, "Curve: change since day 0", "bp", paths.of_seeds("median and 5-95 %"))
 
 
@@ -220,10 +219,10 @@ def _steps(ax: Axes, paths: Paths) -> None:
     for (kind, words), (marker, color, size) in zip(STEPS.items(), STEP_MARKS, strict=True):
         mine = events[(events["kind"] == kind) & (events["day"] < rate.shape[1])]
         row, day = np.searchsorted(seeds, mine["seed"].to_numpy()), mine["day"].to_numpy(dtype=int)
-        found = f"{words}: {len(mine)}" + (f", in {np.unique(row).size} of {seeds.size} seeds" if len(mine) else "")
+        where = f", in {np.unique(row).size} of {seeds.size} seeds" if len(mine) and seeds.size > 1 else ""
         ax.scatter(
             paths.dates[day], rate[row, day], size, color=color, marker=marker, edgecolors="white", linewidths=0.6,
-            zorder=4.0, label=found,
+            zorder=4.0, label=f"{words}: {len(mine)}{where}",
         )  # fmt: skip
     ax.axhline(USDJPY_LINE, color=VERMILLION, linewidth=0.9, linestyle="--", label=f"{USDJPY_LINE:.0f} yen")
     above = paths.run.manifest["scenario"].get("set", {}).get("ministry_of_finance.line_above_opening_pct")
@@ -243,6 +242,8 @@ def _operations_in_words(paths: Paths) -> str:
         return f"yen bought over the run: {_round(bought[0])} JPY tn"
     low, high = _round(acted.min()), _round(acted.max())
     size = low if low == high else f"{low} to {high}"
+    if acted.size == bought.size:
+        return f"yen bought over the run: {size} JPY tn in every seed"
     return f"yen bought over the run: {size} JPY tn in {acted.size} of {bought.size} seeds, nothing in the others"
 
 
@@ -402,7 +403,7 @@ def who_moved_the_market(paths: Paths) -> Figure:
         heading(left, f"{words}, change since day 0", parts[market].unit, f"black line: {mean}move; stacked: its parts")
         _bars(right, parts[market], layers)
         day = paths.words_of(paths.dates[parts[market].turning_day])
-        heading(right, f"Parts on {day}, the largest mean move", "", _precision(paths, parts[market]))
+        heading(right, f"Parts on {day}, the largest {mean}move", "", _precision(paths, parts[market]))
     return figure
 
 
@@ -536,6 +537,7 @@ def policy(paths: Paths) -> Figure:
         band(axes[place], paths.dates, values)
         heading(axes[place], words, unit, _bought_in_words(paths) if "purchases" in column else _end_in_words(values))
     least_span(axes[1, 2], 0.5)
+    axes[1, 0].set_ylim(min(axes[1, 0].get_ylim()[0], 0.0), max(axes[1, 0].get_ylim()[1], 0.1))
     for ax in axes.flat:
         mark_events(ax, paths)
         date_ticks(ax, paths.dates, ticks=5)

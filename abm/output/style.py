@@ -68,13 +68,16 @@ RC: Final[Any] = {
 }
 HALO: Final = [withStroke(linewidth=2.0, foreground="white")]
 EVENT_WORDS: Final = {
-    "fiscal_announcement": "stimulus announced",
-    "tax_cut": "tax cut",
-    "fx_intervention": "yen operation",
-    "purchase_taper": "BoJ purchases changed",
-    "data_surprise": "data surprise",
+    "fiscal_announcement": "stimulus of JPY {amount_jpy_tn:.3g} tn announced",
+    "tax_cut": "tax cut of JPY {amount_jpy_tn_per_year:.3g} tn a year",
+    "policy_rate": "{bank} rate {change_bp:+.0f} bp",
+    "purchase_taper": "BoJ purchases {change_jpy_tn_per_month:+.2g} JPY tn a month",
+    "fx_intervention": "yen operation, JPY {amount_jpy_tn:.2g} tn",
+    "treasury_sale": "{market} sale, USD {amount_usd_bn:.3g} bn",
     "verbal_intervention": "words on the yen",
+    "data_surprise": "{country} data surprise",
 }
+CLOSE: Final = 0.05  # share of a panel's width: marks nearer to each other share a label
 BANK_WORDS: Final = {"BOJ": "BoJ", "FED": "Fed", "BOE": "BoE", "BANXICO": "Banxico"}
 MOST_LETTERS: Final = 8  # dates of the scenario named in a figure's head; more are marked without words
 MOST_MEETINGS: Final = 4  # meetings dated in a figure's head; of more only the number is told
@@ -140,6 +143,17 @@ class Paths:
         return dict(zip(self.scheduled, string.ascii_uppercase if named else [""] * len(self.scheduled), strict=False))
 
     @cached_property
+    def labels(self) -> dict[np.datetime64, str]:
+        """Letters to write beside the dates; dates close to each other get theirs together, beside the last."""
+        close = CLOSE * (self.dates[-1] - self.dates[0]).astype(float)
+        found: dict[np.datetime64, str] = {}
+        for day, letter in self.letters.items():
+            last = next(reversed(found), None)
+            near = last is not None and (day - last).astype(float) < close
+            found[day] = f"{found.pop(last)} {letter}" if near and last is not None else letter
+        return found
+
+    @cached_property
     def meetings(self) -> list[np.datetime64]:
         """Dates on which the Bank of Japan decided its rate, in any seed."""
         events = self.run.events
@@ -164,7 +178,7 @@ class Paths:
             few = len(self.meetings) <= MOST_MEETINGS
             when = ", ".join(map(self.words_of, self.meetings)) if few else f"{len(self.meetings)} of them"
             parts.append(f"\u25b2  BoJ meetings: {when}")
-        return "      ".join(parts)
+        return "      ".join(part.replace(" ", "\u00a0") for part in parts)  # lines break between parts only
 
     def subtitle(self, shown: str = "line: median; dark band: 25-75 %, light band: 5-95 % of seeds") -> str:
         """Which run this is, what is shown of its seeds, and what the marks mean."""
@@ -186,10 +200,13 @@ def _days(dates: Any) -> np.ndarray:
 
 
 def event_words(kind: str, details: Mapping[str, Any]) -> str:
-    """An event of the scenario in a few words."""
-    if kind == "policy_rate" and {"bank", "change_bp"} <= details.keys():
-        return f"{BANK_WORDS.get(details['bank'], details['bank'])} rate {details['change_bp']:+.0f} bp"
-    return EVENT_WORDS.get(kind, kind.replace("_", " "))
+    """An event of the scenario in a few words, with its size where the record has it."""
+    plain = kind.replace("_", " ")
+    known = {**details, "bank": BANK_WORDS.get(details.get("bank", ""), details.get("bank"))}
+    try:
+        return EVENT_WORDS.get(kind, plain).format(**known)
+    except (KeyError, ValueError, TypeError):
+        return plain
 
 
 @contextmanager
@@ -273,10 +290,11 @@ def zero_line(ax: Axes) -> None:
 def mark_events(ax: Axes, paths: Paths) -> None:
     """Dotted lines with letters at the scenario's own events, triangles on the axis at meetings of the BoJ."""
     at: Any
-    for at, letter in paths.letters.items():
+    for at in paths.letters:
         ax.axvline(at, color="#555555", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1.4)
+    for at, label in paths.labels.items():
         ax.annotate(
-            letter, (at, 1.0), xycoords=("data", "axes fraction"), xytext=(2.5, -1), textcoords="offset points",
+            label, (at, 1.0), xycoords=("data", "axes fraction"), xytext=(2.5, -1), textcoords="offset points",
             va="top", fontsize=7.5, fontweight="bold", color="#333333", path_effects=HALO,
         )  # fmt: skip
     if paths.meetings:
@@ -318,10 +336,11 @@ def heading(ax: Axes, title: str, unit: str = "", words: str = "") -> None:
     if unit:
         ax.set_ylabel(unit)
     if words:
-        ax.annotate(
+        note = ax.annotate(
             words, (0.0, 1.0), xycoords="axes fraction", xytext=(0, 4), textcoords="offset points", va="bottom",
             fontsize=8.0, color="#555555", linespacing=1.25,
         )  # fmt: skip
+        note.set_in_layout(False)  # the title leaves room for it
 
 
 def legend_below(figure: Figure, ax: Axes, columns: int) -> None:

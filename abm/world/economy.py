@@ -48,7 +48,7 @@ PASS_THROUGH_LAG_DAYS: Final = 180.0  # mean lag (6-12 months)
 REPRICING_SHARE: Final = 0.15  # of the debt per year (MoF: 165.3 of 1,088 tn refunded or new in FY2026)
 REFUNDING_MIX: Final = (0.530, 0.367, 0.050, 0.043, 0.010)  # JGB2 ... JGB40 in FY2026 market issuance, see Government
 WORDS_RISK: Final = (0.0, 0.03, 0.06, 0.10, 0.18)  # perceived risk added by words of levels 0 to 4 [L]
-CHECK_RISK: Final = 0.65  # P(operation within ten days | check) about 2/3, n = 3 (CALIBRATION.md section 3)
+CHECK_RISK: Final = 0.65  # P(operation within ten days | check) about 2/3, n = 3 (SOURCES.md 3)
 OPERATION_RISK: Final = 0.10  # risk of the next ticket added by one: daily operations moved USDJPY -0.28 % per tn [L]
 CHECK_LAPSES_DAYS: Final = 10
 RISK_HALF_LIFE_DAYS: Final = 6.0
@@ -74,7 +74,7 @@ class HikeRule:
     """How the public believes the Bank of Japan decides; the bank's own default parameters are the same.
 
     Log-odds of a rise at a meeting. At the odds where the logistic has slope 1/5 (p = 0.28), per_yen_fall_pct and
-    per_disorder_bp are 5 percentage points per 1 % of yen fall and -8 per 10 bp (RULES.md).
+    per_disorder_bp are 5 percentage points per 1 % of yen fall and -8 per 10 bp (SOURCES.md 3).
     """
 
     intercept: float = -1.3  # 4 rises in the 16 meetings from March 2024 to December 2025, long after the last one
@@ -196,7 +196,7 @@ def expected_log_price(public: Public) -> np.ndarray:
 def perceived_hike_risk(
     public: Public, yen_change_20d_pct: float, jgb30_5d_bp: float, rule: HikeRule = PERCEIVED_HIKE_RULE
 ) -> float:
-    """Probability, 0 to 1, of a 25 bp rise at the next meeting of the Bank of Japan (RULES.md).
+    """Probability, 0 to 1, of a 25 bp rise at the next meeting of the Bank of Japan (SOURCES.md 3).
 
     Logistic in the rate gap, the inflation gap, the time since the last change (inertia), the 20-day rise of USDJPY
     (per cent, the yen's fall) and JGB disorder: the five-day rise of the 30-year yield (basis points), if positive.
@@ -492,7 +492,7 @@ def _reprice_debt(public: Public, refunding_yield_pct: float) -> Public:
     """Interest bill: 15 % of the debt a year swaps its old coupon for today's yield, and new deficits borrow at it.
 
     Debt of day 0 matures first, at its average coupon, so that +100 bp adds 0.15 x 1,088 tn x 1 % = 1.63 tn within a
-    year (CALIBRATION.md section 3: about 1.65). Planned deficits and the growth of GDP offset each other.
+    year (SOURCES.md 3: about 1.65). Planned deficits and the growth of GDP offset each other.
     """
     average = public.average_coupon_pct
     legacy = average if public.maturing_coupon_pct is None else public.maturing_coupon_pct

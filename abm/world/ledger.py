@@ -48,7 +48,7 @@ Array = np.ndarray[Any, Any]
 REST: Final = "rest_of_world"
 ARBITRAGEURS: Final = "arbitrageurs"
 MONEY_ISSUERS: Final = {"bank_of_japan": JPY, "federal_reserve": USD, "european_central_bank": EUR}
-TOLERANCE: Final = 1e-9  # of the gross sum, for every identity (MODEL.md section 3)
+TOLERANCE: Final = 1e-9  # of the gross sum, for every identity (SOURCES.md 8)
 
 
 class LedgerError(RuntimeError):

@@ -28,8 +28,8 @@ from abm.world.orders import join, post
 
 Array = np.ndarray[Any, Any]
 
-RETAIL_FX_RATE: Final = 1.0 / 25.0  # Japan's cap on retail leverage is 25 (CALIBRATION.md section 1d, [mem])
-JGB_FUTURE_RATE: Final = 0.0125  # exchange margin, middle of 1-1.5 % (CALIBRATION.md section 1d, [mem])
+RETAIL_FX_RATE: Final = 1.0 / 25.0  # Japan's cap on retail leverage is 25 (SOURCES.md 1, [mem])
+JGB_FUTURE_RATE: Final = 0.0125  # exchange margin, middle of 1-1.5 % (SOURCES.md 1, [mem])
 YEN_FUTURE_RATE: Final = 0.035  # middle of 3-4 % (same)
 EQUITY_FUTURE_RATE: Final = 0.06  # middle of 5-7 % (same)
 BITCOIN_RATE: Final = 0.20  # initial margin of positions of 20-50 million dollars (Binance, 18 March 2021)
@@ -51,7 +51,7 @@ def _broker_floor() -> Array:
 
 
 BROKER: Final = MarginTerms(floor=_broker_floor(), z=2.33, horizon_days=10.0)
-"""Terms of a prime broker: 99 % loss over ten days (RULES.md), at least the exchange's futures margin."""
+"""Terms of a prime broker: 99 % loss over ten days (SOURCES.md 8), at least the exchange's futures margin."""
 
 
 def initial_rates(terms: MarginTerms, vol: Array, factor: float = 1.0) -> Array:

@@ -20,7 +20,7 @@ class NewsParams(BaseModel):
         ge=0,
         le=1,
         description="part of calm variance that is news; the rest comes from flows",
-        json_schema_extra={"unit": "fraction", "source": "MODEL.md section 5: calm flow share a fifth to a third"},
+        json_schema_extra={"unit": "fraction", "source": "SOURCES.md 8: calm flow share a fifth to a third"},
     )
     scale: float = Field(
         1.0,

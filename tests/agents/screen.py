@@ -77,7 +77,7 @@ HOLDINGS = {
         "UST30": 4665, "BUND10": 1755, "OAT10": 2070, "EGB30": 1830, "GILT10": 2523, "ACGB10": 537, "EMBOND": 745,
         "NIKKEI": 5832, "NASDAQ": 35835, "SPX": 59625, "BTC": 1904,
     },
-}  # fmt: skip  # USD bn, BALANCE_SHEETS.md
+}  # fmt: skip  # USD bn, SOURCES.md 6
 
 
 def by_market(values: Mapping[str, float], default: float = 0.0) -> np.ndarray:

@@ -78,7 +78,7 @@ def test_liabilities_are_92_per_cent_of_assets_and_members_are_solvent() -> None
 
 
 def test_unrealised_losses_match_the_big_four() -> None:
-    """Yen 13.2 tn at the big four in December 2025, about two thirds of the sector (CALIBRATION.md section 1a)."""
+    """Yen 13.2 tn at the big four in December 2025, about two thirds of the sector (SOURCES.md 1)."""
     sector, view = opened(LifeInsurers), make_view(day=0)
     loss = sector.table(view.log_price)["unrealised_jgb_gain_usd_bn"] / (1000.0 * view.usd_per_currency[JPY])
     assert -25.0 < loss.sum() < -15.0

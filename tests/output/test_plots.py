@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 from abm.output import plots
 from abm.output.paired import draw_differences
-from abm.output.style import RC, Paths, _tick_places, drawing
+from abm.output.style import RC, Paths, _tick_places, drawing, event_words
 from abm.output.tables import RunDirectory
 from abm.study.run import run
 from tests.output.conftest import DAYS
@@ -24,6 +25,29 @@ def test_every_panel_has_a_title_and_a_unit(saved: RunDirectory, name: str) -> N
         assert ax.get_title(loc="left")
         assert ax.get_ylabel() or ax.get_xlabel() or ax.get_subplotspec().colspan.start > 0
         assert ax.has_data() or name == "05_margin_calls_liquidations"
+
+
+def test_one_seed_is_drawn_without_words_about_seeds(tmp_path: Path) -> None:
+    result = run(
+        FakeScenario(days=5), 1, workers=1, out=tmp_path / "one", figures=False, progress=False, build=build_fake
+    )
+    with drawing():
+        figures = {name: draw(Paths(result.directory)) for name, draw in plots.FIGURES.items()}
+    for name, figure in figures.items():
+        words = " ".join(text.get_text() for text in figure.findobj(Text))
+        assert "median" not in words and "mean " not in words, name
+
+
+def test_events_are_named_with_their_size_and_close_ones_share_a_label(saved: RunDirectory) -> None:
+    assert event_words("policy_rate", {"bank": "BOJ", "change_bp": 25.0}) == "BoJ rate +25 bp"
+    assert event_words("fiscal_announcement", {}) == "fiscal announcement"
+    assert event_words("margin_change", {"factor": 2.0}) == "margin change"
+    paths = Paths(saved)
+    assert list(paths.letters.values()) == ["A"]
+    assert "A" in paths.key and "21.3" in paths.key
+    days = np.arange("2026-01-13", "2026-05-13", dtype="datetime64[D]")
+    vars(paths).update(dates=days, letters={days[1]: "A", days[3]: "B", days[60]: "C"})
+    assert paths.labels == {days[3]: "A B", days[60]: "C"}
 
 
 def test_a_run_is_drawn_and_drawing_again_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
