@@ -254,7 +254,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Stopped as error:
         return _say(str(error), INTERRUPTED)
     except Exception as error:
-        traceback.print_exc()
+        if not isinstance(error, OSError):  # of the machine, not of the program: no room, no right to write
+            traceback.print_exc()
         return _say(f"failed: {type(error).__name__}: {error}", FAILED)
     return _say(NOTHING_KEPT, INTERRUPTED) if status == INTERRUPTED else DONE
 

@@ -16,6 +16,7 @@ from abm.scenarios import Scenario
 from abm.world import auction, economy, margin
 from abm.world import events as ev
 from abm.world.defaults import INSURANCE_FUND, settle_defaults
+from abm.world.errors import MarketFailure
 from abm.world.instruments import (
     BASE_CCY,
     BTC,
@@ -46,7 +47,8 @@ from abm.world.view import View
 threadpool_limits(limits=1, user_api="blas")  # small matrices: faster, and the same bits on any number of cores
 
 HISTORY_DAYS = 64
-MARGIN_ROUNDS = 12
+MARGIN_ROUNDS = 24
+MOST_LOG_CHANGE = 20.0  # since day 0; beyond, sums in several currencies round by more than the identities allow
 
 
 class MarketModel(mesa.Model):
@@ -99,6 +101,10 @@ class MarketModel(mesa.Model):
 
     def _announce_news(self) -> None:
         """Public news and dated events reach everybody; authorities speak; the quote is set."""
+        if self.day == self.plan.days:
+            raise ValueError(
+                f"{self.plan.name} ends on day {self.day}; load it with more days, load_scenario(..., days=N)"
+            )
         self.day += 1
         expected_before = economy.expected_log_price(self.public)
         self._pass_public_day()
@@ -368,8 +374,7 @@ class MarketModel(mesa.Model):
 
     def _settle(self, filled_before: np.ndarray, matrix_before: list[np.ndarray] | None) -> None:
         """Contracts are marked to the new price, then what was newly filled settles at it."""
-        self.log_price = self.quote + self.clearing.log_change
-        self.log_price.setflags(write=False)
+        self.log_price = self._cleared_price()
         matrix = self.clearing.matrix_filled
         if matrix_before is not None:
             matrix = tuple(now - before for now, before in zip(matrix, matrix_before, strict=True))
@@ -377,6 +382,20 @@ class MarketModel(mesa.Model):
         self.ledger.mark(self.log_price)
         self.ledger.settle(self.orders, newly, self.schedules, matrix, self.quote, self.log_price, self.day)
         self.ledger.fund(self.lenders)
+
+    def _cleared_price(self) -> np.ndarray:
+        """Log prices of the last clearing; MarketFailure, before trades settle, if one of them has lost all meaning."""
+        price = self.quote + self.clearing.log_change
+        moved = np.abs(price - self.opening_log_price)
+        if not (moved <= MOST_LOG_CHANGE).all():
+            m = int(np.argmax(~(moved <= MOST_LOG_CHANGE)))
+            raise MarketFailure(
+                f"{IDS[m]} would clear only at exp({(price - self.opening_log_price)[m]:.3g}) times its opening price: "
+                "too few trade on price for the orders there are; dealers.capacity_scale, arbitrageurs.capacity_scale "
+                "and switches.market_making decide how many do"
+            )
+        price.setflags(write=False)
+        return price
 
     def _clear_again(self, forced: np.ndarray) -> None:
         """The day's schedules clear once more with the forced orders among them; increments settle."""

@@ -172,3 +172,19 @@ def test_a_reader_that_leaves_early_is_no_failure() -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("scenario baseline")
+
+
+def test_more_held_than_is_outstanding_is_bad_input(capsys: Captured) -> None:
+    assert cli.main(["run", "sanaenomics", "--days", "2", "--set", "carry_traders.gross_usd_bn=5000"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("abm: EMBOND: sectors hold") and said.count("\n") == 1
+    assert not list(Path().rglob("*.parquet"))
+
+
+def test_a_machine_that_refuses_is_told_in_one_sentence(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device", "there")
+
+    monkeypatch.setattr(run, "run", full)
+    assert cli.main(["run", "baseline"]) == 1
+    assert capsys.readouterr().err == "abm: failed: OSError: [Errno 28] No space left on device: 'there'\n"

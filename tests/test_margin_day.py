@@ -9,7 +9,6 @@ from abm import MarketModel, load_scenario
 from abm.world.instruments import BASE_CCY, BTC, FX, QUOTE_CCY, USD, USDJPY, unit_value_usd, usd_per_currency
 
 CENT = 1e-11  # USD bn
-HALF_A_MILLION = 5e-4  # USD bn: a retail account's notional is far below
 
 
 class Watched(MarketModel):
@@ -95,3 +94,10 @@ def test_accounts_were_called(watched: Watched) -> None:
     called = np.sum(watched.calls, axis=0)
     assert called[names.index("crypto_longs")] > 0.0
     assert called.sum() > 0.0
+
+
+def test_without_margin_calls_somebody_ends_below() -> None:
+    model = Watched(load_scenario("carry_unwind_2024", overrides={"switches.margin_calls": False}, days=15), rng=1)
+    model.run_for(15)
+    assert min(slack.min() for slack in model.slack["crypto_longs"]) < 0.0
+    assert min(slack.min() for slack in model.slack["carry_traders"]) < 0.0

@@ -11,6 +11,8 @@ import pytest
 from abm import MarketModel, agents, load_scenario
 from abm.agents.base import Sector
 from abm.scenarios import scenario_names
+from abm.world import auction
+from abm.world.errors import MarketFailure
 from abm.world.instruments import CURRENCIES, IDS, N_MARKETS, TO_QUOTED
 
 GOLDEN = Path(__file__).parent / "golden" / "sanaenomics_seed_7.json"
@@ -141,3 +143,44 @@ def test_golden_path() -> None:
         model.run_for(day - model.day)
         expected = golden[str(day)]
         assert dict(zip(IDS, model.log_price, strict=True)) == pytest.approx(expected, rel=1e-6), day
+
+
+def test_a_price_that_has_lost_all_meaning_is_refused_before_trades_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = _run(load_scenario("baseline"), 1, 1)
+    clear = auction.clear
+
+    def bottomless(*schedules, **options):
+        clearing = clear(*schedules, **options)
+        clearing.log_change[IDS.index("USDJPY")] = -26.0
+        return clearing
+
+    monkeypatch.setattr(auction, "clear", bottomless)
+    before = model.ledger.units.copy()
+    with pytest.raises(MarketFailure, match=r"USDJPY would clear only at exp\(-2\d(\.\d)?\) .* switches.market_making"):
+        model.run_for(1)
+    assert np.array_equal(model.ledger.units, before)
+
+
+def test_a_run_does_not_go_on_beyond_its_scenario() -> None:
+    model = _run(load_scenario("baseline", days=2), 1, 2)
+    with pytest.raises(ValueError, match="baseline ends on day 2; load it with more days"):
+        model.run_for(1)
+    assert model.day == 2
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "extreme",
+    [
+        {"news.scale": 50.0},
+        {"carry_traders.gross_usd_bn": 0.0},
+        {"crypto_longs.open_interest_usd_bn": 0.0},
+        {"life_insurers.liability_share": 1.0},  # no solvency to lose
+        {"life_insurers.esr_target_low": 1.0},  # above the highest
+        {"dealers.concern_speed_low": 1.0},
+        {"dealers.capacity_scale": 0.0},
+    ],
+)
+def test_extremes_leave_finite_numbers(extreme: dict[str, float]) -> None:
+    model = _run(load_scenario("baseline", overrides=extreme, days=12), 1, 12)
+    assert np.isfinite(model.daily.select_dtypes("number").to_numpy()).all()

@@ -15,7 +15,7 @@ import numpy as np
 from abm.agents.base import Params, Sector, par
 from abm.world import economy
 from abm.world.economy import PERCEIVED_HIKE_RULE, HikeRule
-from abm.world.events import AssetPurchase, Event
+from abm.world.events import OFFER_YIELDS_PCT, AssetPurchase, Event
 from abm.world.instruments import (
     DURATION_YR,
     INDEX,
@@ -222,7 +222,7 @@ class BankOfJapan(Sector):
         return [AssetPurchase(market=worst, amount_jpy_tn=amount, note="exceptional purchase", cause=self.id)]
 
     def _consider_fixed_rate_offer(self, view: View) -> list[Event]:
-        """After a rise of JGB10 beyond the trigger within ten days, an offer to buy at yesterday's yield."""
+        """After a rise of JGB10 beyond the trigger within ten days, an offer to buy at about yesterday's yield."""
         p = self.params
         offered = any(program.fixed_yield_pct is not None for program in self.programs)
         if offered or view.yield_change_bp("JGB10", 10) <= p.fixed_rate_trigger_bp:
@@ -234,7 +234,7 @@ class BankOfJapan(Sector):
                 market="JGB10",
                 amount_jpy_tn=total,
                 days=p.fixed_rate_days,
-                fixed_yield_pct=yesterday,
+                fixed_yield_pct=float(np.clip(yesterday, *OFFER_YIELDS_PCT)),
                 note="fixed-rate offer",
                 cause=self.id,
             )

@@ -154,7 +154,8 @@ class Believer(Sector):
         super().__init__(model, params, streams)
         p, rng = self.params, streams.on(self.id, "beliefs")
         self.base_concern = rng.beta(2.0, 2.0 * (1.0 - p.concern_mean) / p.concern_mean, self.n)
-        self.concern_speed = rng.uniform(p.concern_speed_low, p.concern_speed_high, self.n)
+        low, high = sorted((p.concern_speed_low, p.concern_speed_high))
+        self.concern_speed = rng.uniform(low, high, self.n)
         half_life = p.alarm_half_life_days * np.exp(0.5 * rng.standard_normal(self.n))
         self.alarm_keep = 0.5 ** (1.0 / half_life)
         alarms = [p.alarm_of_deficit, p.alarm_of_auction, p.alarm_of_sell_off]

@@ -254,7 +254,9 @@ class CarryTraders(Sector):
         held = size[:, None] * tilt / tilt.sum(axis=1, keepdims=True)
         held *= p.gross_usd_bn * p.weights / np.maximum(held.sum(axis=0), 1e-300)
         self.gross_open = held.sum(axis=1)
-        self.weights = held / np.maximum(self.gross_open, 1e-300)[:, None]
+        gross = self.gross_open[:, None]
+        self.weights = self.is_fund[:, None] * tilt / tilt.sum(axis=1, keepdims=True)  # of funds that open with nothing
+        np.divide(held, gross, out=self.weights, where=gross > 0.0)
         leverage = p.leverage_median * np.exp(p.leverage_sigma * z("leverage"))
         self.leverage_open = np.clip(leverage, 1.5, max(p.leverage_most, p.leverage_median))
         slack = np.exp(p.slack_sigma * np.abs(z("slack", 3)))
@@ -469,7 +471,7 @@ class CarryTraders(Sector):
     # -- margin ------------------------------------------------------------------------------------------------------
 
     def maintenance_shortfall(self, view: View, initial: np.ndarray, equity: np.ndarray) -> np.ndarray:
-        """Funds: the prime broker's rule of the base class. Retail accounts: the legal 4 % of the position."""
+        """Funds: the prime broker's rule of the base class. Retail accounts: the legal 4 % as initial margin."""
         notional = np.abs(self.book.contracts[: self.n, USDJPY]) * view.unit_value_usd[USDJPY]
         notional = np.where(notional > DUST_USD_BN, notional, 0.0)
         legal = RETAIL_FX_RATE * view.public.margin_factor.get(self.id, 1.0) * notional

@@ -224,7 +224,8 @@ class LifeInsurers(Sector):
         self.relative_solvency = np.exp(p.solvency_sigma * np.clip(normal("solvency"), -2.0, 2.0))
         self.gap = p.gap_sigma * normal("duration_gap")
         self.gap[np.argsort(self.size, kind="stable")[: min(p.mismatched, n // 3)]] = -p.mismatch
-        self.esr_target_share = streams.on(self.id, "esr").uniform(p.esr_target_low, p.esr_target_high, n)
+        low, high = sorted((p.esr_target_low, p.esr_target_high))
+        self.esr_target_share = streams.on(self.id, "esr").uniform(low, high, n)
         self._draw_book_values(streams)
         self._reset()
 
@@ -483,7 +484,7 @@ class LifeInsurers(Sector):
     def _restore_solvency(self, view: View, held: np.ndarray, ratio: np.ndarray) -> np.ndarray:
         """Below its target at the last close a member cuts equities and unhedged foreign bonds; below 100 % at once."""
         p, esr = self.params, self.last_esr
-        short = np.clip(1.0 - esr / self.esr_target, 0.0, 1.0)
+        short = np.clip(1.0 - esr / np.maximum(self.esr_target, 1e-300), 0.0, 1.0)
         if not short.any():
             return no_orders()
         forced = esr < 1.0

@@ -315,7 +315,7 @@ def _who_was_called(paths: Paths, called: list[str], by_sector: np.ndarray) -> s
     if not hit_of:
         return "none of any sector" + (", in any seed" if several else "")
     names = ", ".join(f"{name} in {n}" if several else name for n, name in hit_of)
-    equity = sum(float(paths.column(f"equity_usd_bn.{s}")[0, 0]) for s in called)
+    equity = sum(float(paths.column(f"equity_usd_bn.{s}")[0, 0]) for s, n in zip(called, hit, strict=True) if n)
     share = 100.0 * np.median(by_sector.sum(axis=(0, 2))) / equity if equity > 0.0 else math.nan
     seeds = f" of {n_seeds} seeds" if several else ""
     total = "median total" if several else "total"
@@ -330,7 +330,7 @@ def _called(paths: Paths, sector: str) -> bool:
 
 def capital_flows(paths: Paths) -> Figure:
     """Net purchases by sector since day 0, by group of markets."""
-    shown = "lines: means, which add up to zero; bars at the right: 5-95 % at the end"
+    shown = "the six largest sectors, means (all sectors add up to zero); bars: 5-95 % at the end"
     title = "Who bought and who sold: cumulated net purchases since day 0"
     figure, axes = new_figure(2, 3, (13, 7.6), title, paths.subtitle(shown))
     flows = _cumulated_flows(paths)
@@ -537,7 +537,8 @@ def policy(paths: Paths) -> Figure:
         band(axes[place], paths.dates, values)
         heading(axes[place], words, unit, _bought_in_words(paths) if "purchases" in column else _end_in_words(values))
     least_span(axes[1, 2], 0.5)
-    axes[1, 0].set_ylim(min(axes[1, 0].get_ylim()[0], 0.0), max(axes[1, 0].get_ylim()[1], 0.1))
+    if not paths.column("boj_purchases_jpy_tn").any():
+        axes[1, 0].set_ylim(-0.04, 1.0)
     for ax in axes.flat:
         mark_events(ax, paths)
         date_ticks(ax, paths.dates, ticks=5)
@@ -569,7 +570,7 @@ def _bank_of_japan_rate(ax: Axes, paths: Paths) -> None:
     least_span(ax, 0.5)
     higher = int((rate[:, -1] > rate[:, 0] + 1e-9).sum())
     words = f"mean and 5-95 %; higher at the end in {higher} of {rate.shape[0]} seeds"
-    heading(ax, "BoJ: policy rate", "%", words if paths.shape[0] > 1 else "")
+    heading(ax, "BoJ: policy rate", "%", words if paths.shape[0] > 1 else _end_in_words(rate))
 
 
 def _other_rates(ax: Axes, paths: Paths) -> None:
@@ -587,7 +588,7 @@ def _other_rates(ax: Axes, paths: Paths) -> None:
         )
     least_span(ax, 20.0)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    heading(ax, "Other policy rates", "change since day 0, bp", paths.of_seeds("mean"))
+    heading(ax, "Other policy rates", "change since day 0, bp", paths.of_seeds("mean") or " ")
 
 
 def liquidity_stress(paths: Paths) -> Figure:

@@ -1,6 +1,7 @@
 """The summary at the end of a run: measures, who moved the market, what failed, where the files are."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def summary_table(run: RunDirectory, everything: bool = False) -> Table:
         if measure.group != group:
             group = measure.group
             table.add_row(f"[bold]{group}[/bold]")
-        table.add_row(*_row(numbers, measure.unit, seeds))
+        table.add_row(*cells(numbers, measure.unit, seeds))
     return table
 
 
@@ -57,25 +58,31 @@ def _title(run: RunDirectory, seeds: int) -> str:
     return f"{escape(manifest['name'])}: {manifest['days']} trading days, {counted}"
 
 
-def _row(numbers: dict[str, Any], unit: str, seeds: int) -> list[str]:
+def cells(numbers: Mapping[str, Any], unit: str, seeds: int) -> list[str]:
+    """Text, unit, median and, for several seeds, 5-95 % of one measure of a summary."""
     missing = math.inf if numbers["seeds"] else math.nan  # null: beyond the run, or not defined for any seed
     median, low, high = (missing if numbers[k] is None else float(numbers[k]) for k in ("median", "p5", "p95"))
-    cells = [f"  {numbers['text']}", unit, formatted(median, unit)]
+    row = [f"  {numbers['text']}", unit, formatted(median, unit)]
     if seeds > 1:
-        cells.append("-" if math.isnan(low) else f"{formatted(low, unit)} to {formatted(high, unit)}")
-    return cells
+        row.append("-" if math.isnan(low) else f"{formatted(low, unit)} to {formatted(high, unit)}")
+    return row
+
+
+def moved(run: RunDirectory) -> list[tuple[str, str]]:
+    """The mean move of each headline market at its largest, and who made it, in words."""
+    parts = attribution.contributions(run, MOVED, run.manifest["days"])
+    return [attribution.sentence(parts[market]) for market in MOVED]
 
 
 def headlines(run: RunDirectory) -> Table:
-    """Who moved the market: the mean move of each headline market at its largest, and who made it."""
-    parts = attribution.contributions(run, MOVED, run.manifest["days"])
+    """Who moved the market, as a table."""
     several = len(run.manifest["seeds_done"]) > 1
     title = "Who moved the market" + (" (means over seeds)" if several else "")
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, width=WIDTH, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
-    for market in MOVED:
-        table.add_row(*attribution.sentence(parts[market]))
+    for sentence in moved(run):
+        table.add_row(*sentence)
     return table
 
 

@@ -24,6 +24,7 @@ from abm.study.run import Interrupted, code_hash, default_directory, git_revisio
 KEY_SERIES: Final = ("JGB30", "JGB40", "UST10", "UST30", "USDJPY", "NIKKEI", "NASDAQ", "BTC")
 RESAMPLES: Final = 4000
 RESAMPLING_SEED: Final = 20260113
+SMALLEST_ERROR: Final = 1e-6  # of a resample, as a part of the sample's
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def bootstrap_interval(x: np.ndarray, level: float = 0.95) -> tuple[float, float
         return mean, mean
     draws = x[np.random.default_rng(RESAMPLING_SEED).integers(0, n, (RESAMPLES, n))]
     errors = draws.std(axis=1, ddof=1) / math.sqrt(n)
-    usable = errors > 0.0
+    usable = errors > SMALLEST_ERROR * error  # a resample of equal values has no t statistic, nor has one of dust
     t = (draws.mean(axis=1)[usable] - mean) / errors[usable]
     tail = 0.5 * (1.0 - level)
     low, high = np.quantile(t, (1.0 - tail, tail))

@@ -11,6 +11,10 @@ class InputError(ValueError):
     """Bad input. The message is one sentence: file, key, value, what is allowed, and the nearest valid name."""
 
 
+class MarketFailure(RuntimeError):
+    """Too few trade on price in a market for the orders there are: what clears it is no price any more."""
+
+
 def shown(value: Any) -> str:
     """A value as it is quoted in a message: one line, cut where it is long."""
     try:

@@ -8,13 +8,14 @@ an authority decides by its own rule are the same objects and take the same way:
 import datetime as dt
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from abm.world.instruments import IDS
 
 MarketId = Literal[IDS]  # type: ignore[valid-type]
 JgbId = Literal["JGB2", "JGB10", "JGB20", "JGB30", "JGB40"]
 BankId = Literal["BOJ", "FED", "ECB"]
+OFFER_YIELDS_PCT = (-2.0, 20.0)  # at which a fixed-rate offer may stand
 SignedBp = Annotated[float, Field(ge=-500, le=500)]
 
 
@@ -93,7 +94,10 @@ class AssetPurchase(Event):
     amount_jpy_tn: float = Field(ge=-50, le=100, description="yen trillion, positive buys")
     days: int = Field(1, ge=1, le=500, description="spread evenly over so many trading days")
     fixed_yield_pct: float | None = Field(
-        None, ge=-2, le=20, description="offer to buy at this yield; the amount is then the most it buys"
+        None,
+        ge=OFFER_YIELDS_PCT[0],
+        le=OFFER_YIELDS_PCT[1],
+        description="offer to buy at this yield; the amount is then the most it buys",
     )
 
 
@@ -196,26 +200,4 @@ class Flow(Event):
     hedged: bool = Field(True, description="true: the currency is not touched")
 
 
-AnyEvent = Annotated[
-    FiscalAnnouncement
-    | TaxCut
-    | Election
-    | PolicyMeeting
-    | PolicyRate
-    | PolicyGuidance
-    | AssetPurchase
-    | PurchaseTaper
-    | VerbalIntervention
-    | RateCheck
-    | FxIntervention
-    | TreasurySale
-    | IssuanceChange
-    | AuctionResult
-    | DataSurprise
-    | RiskAversion
-    | MarginChange
-    | Flow,
-    Field(discriminator="kind"),
-]
-EVENT = TypeAdapter(AnyEvent)
 EVENT_KINDS: dict[str, type[Event]] = {cls.model_fields["kind"].default: cls for cls in Event.__subclasses__()}

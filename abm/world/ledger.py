@@ -21,6 +21,7 @@ import numpy as np
 
 from abm.world import posting
 from abm.world.book import Book, Opening
+from abm.world.errors import InputError
 from abm.world.instruments import (
     BASE_CCY,
     COST_BP,
@@ -58,7 +59,7 @@ class LedgerError(RuntimeError):
 class Ledger:
     """Tables of all accounts and the only ways to change them.
 
-    rows: slice of each sector. start: first row of each sector, then the number of rows; offset: without the latter.
+    rows: slice of each sector. start: first row of each sector, then the number of rows.
     issued: (markets,) units in existence. mark_log: (markets,) log prices contracts were last settled at.
     share: (rows,) part of its sector's lending a row takes: its part of the sector's equity on day 0.
     """
@@ -69,7 +70,6 @@ class Ledger:
         self.sectors = tuple(rows)
         self.index = {name: i for i, name in enumerate(rows)}
         self.start = np.concatenate([[0], np.cumsum(list(rows.values()))]).astype(np.int64)
-        self.offset = self.start[:-1]
         self.rows = {name: slice(int(self.start[i]), int(self.start[i + 1])) for name, i in self.index.items()}
         n = int(self.start[-1])
         self.units, self.contracts = np.zeros((n, N_MARKETS)), np.zeros((n, N_MARKETS))
@@ -104,7 +104,7 @@ class Ledger:
         The rest of the world holds what is outstanding and not held, and the other side of all cash.
 
         outstanding_usd_bn: (markets,), 0 for exchange rates. lenders: lender of each sector's members, as in `fund`.
-        ValueError if more is held than is outstanding.
+        InputError if more is held than is outstanding.
         """
         self._book_openings(openings, log_price)
         self.mark_log = np.array(log_price, dtype=float)
@@ -180,7 +180,7 @@ class Ledger:
         held_usd_bn = self.units.sum(axis=0) * per_unit
         left = outstanding_usd_bn - held_usd_bn
         for m in np.flatnonzero(~(left >= -TOLERANCE * np.abs(outstanding_usd_bn)) | (IS_FX & (left != 0.0))):
-            raise ValueError(
+            raise InputError(
                 f"{IDS[m]}: sectors hold {held_usd_bn[m]:,.6g} USD bn of {outstanding_usd_bn[m]:,.6g} USD bn "
                 "outstanding (0 for an exchange rate); lower the holdings or raise the outstanding amount in the state"
             )

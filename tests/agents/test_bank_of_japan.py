@@ -197,3 +197,12 @@ def test_it_pays_in_yen_it_creates() -> None:
     boj = open_authority(BankOfJapan, view)
     boj.receive(ev.AssetPurchase(market="JGB30", amount_jpy_tn=10.0))
     assert USDJPY not in boj.decide(view)["fx1"]
+
+
+@pytest.mark.parametrize(("opening_pct", "offered_pct"), [(-3.0, -2.0), (25.0, 20.0)])
+def test_an_offer_stays_within_the_yields_at_which_one_may_stand(opening_pct: float, offered_pct: float) -> None:
+    there = 100.0 * (opening_pct - make_view().yield_pct("JGB10"))
+    history = np.tile(make_view(move={"JGB10": there - 60.0}).log_price, (64, 1))
+    history[-1] = make_view(move={"JGB10": there}).log_price
+    (event,) = open_authority(BankOfJapan, make_view()).announce(make_view(history=history))
+    assert event.fixed_yield_pct == offered_pct

@@ -111,3 +111,10 @@ def test_the_interval_of_the_mean_covers_it_about_as_often_as_it_says() -> None:
 
 def test_too_few_pairs_have_no_interval() -> None:
     assert all(math.isnan(x) for x in bootstrap_interval(np.array([1.0, 2.0, 3.0])))
+
+
+def test_rounding_dust_among_the_differences_does_not_blow_up_the_interval() -> None:
+    dust = 1e-15 * np.random.default_rng(0).standard_normal(50)
+    dust[3] = 0.5
+    low, high = bootstrap_interval(dust)
+    assert -0.1 < low < 0.0 < high < 0.1

@@ -710,6 +710,6 @@ def test_doubling_all_books_and_orders_doubles_the_outcome():
 
 def test_market_numbers_are_those_of_the_registry_order():
     ledger = open_ledger()
-    assert [ledger.rows[name].start for name in ROWS] == list(ledger.offset)
+    assert [ledger.rows[name].start for name in ROWS] == list(ledger.start[:-1])
     assert {name: ledger.index[name] for name in ROWS} == NUMBER
     assert QUOTE_CCY.size == ledger.mark_log.size
