@@ -21,7 +21,7 @@ from abm.output import report
 from abm.output.measures import MEASURES
 from abm.output.tables import RunDirectory, series_column, write_json
 from abm.scenarios import Scenario
-from abm.study.compare import tabulate
+from abm.study.compare import bootstrap_interval, tabulate
 from abm.study.run import RunResult
 from abm.world.instruments import IDS, IS_BOND
 
@@ -30,6 +30,9 @@ MAIN, CALM = "sanaenomics", "baseline"
 PUBLISHED, README = ROOT / "results" / "published" / MAIN, ROOT / "README.md"
 BEGIN, END = "<!-- findings:begin -->", "<!-- findings:end -->"
 COLOURS = 128  # of a published figure: a third of the bytes, no difference to the eye
+MEAN_AND_INTERVAL = ("mean_difference", "mean_low", "mean_high")
+AT_LARGEST = ("JGB40", "JGB30", "JGB10", "UST30", "UST10", "BUND10", "GILT10", "USDJPY", "NIKKEI", "NASDAQ", "BTC")
+ABROAD = ("UST10", "UST30", "BUND10", "GILT10")
 TOLERANCE = 0.2  # calm volatility may be off by this part
 SHOWN = (
     "peak_pct.JGB40", "peak_change_bp.JGB40", "peak_day.JGB40", "half_life_days.JGB40", "end_change_bp.JGB40",
@@ -99,6 +102,7 @@ def summarise(scenario: Scenario, shock: RunResult, calm: RunResult) -> dict[str
         "seeds": len(shock.measures),
         "measures": shock.summary,
         "effects": effects(shock.measures, calm.measures),
+        "at_largest": at_largest(shock.daily, calm.daily),
         "moved": report.moved(RunDirectory.open(shock.path)),
         "observed": [row for row in map(lambda o: against_observation(shock.daily, *o), OBSERVED) if row],
         "calm_volatility_ratio": calm_volatility(scenario, calm.daily),
@@ -112,7 +116,24 @@ def effects(shock: pd.DataFrame, calm: pd.DataFrame) -> dict[str, dict[str, floa
     )
     table = tabulate(pairs.assign(difference=pairs["b"] - pairs["a"]))
     whole = table[(table["seeds"] == len(shock)) & (table["unit"] != "day")]
-    return whole.set_index("measure")[["mean_difference", "mean_low", "mean_high"]].to_dict(orient="index")
+    return whole.set_index("measure")[list(MEAN_AND_INTERVAL)].to_dict(orient="index")
+
+
+def at_largest(shock: pd.DataFrame, calm: pd.DataFrame) -> dict[str, Any]:
+    """Mean effect on key series, with its interval, on the day on which that on the 40-year yield is largest."""
+    effect = {name: change(name, paths(calm, name), paths(shock, name)) for name in AT_LARGEST}
+    day = int(np.abs(effect["JGB40"].mean(axis=0)).argmax())
+    of_day = {name: by_day[:, day] for name, by_day in effect.items()}
+    means = {
+        name: dict(zip(MEAN_AND_INTERVAL, (x.mean(), *bootstrap_interval(x)), strict=True))
+        for name, x in of_day.items()
+    }
+    return {"day": day, "effects": means}
+
+
+def paths(daily: pd.DataFrame, series: str) -> np.ndarray:
+    """Levels of a series, (seeds, days)."""
+    return daily.pivot(index="seed", columns="day", values=series_column(series)).to_numpy()
 
 
 def against_observation(
@@ -138,8 +159,8 @@ def calm_volatility(scenario: Scenario, daily: pd.DataFrame) -> dict[str, float]
     """Daily standard deviation without a shock over that of calm days, by market."""
     steps = {}
     for market in IDS:
-        paths = daily.pivot(index="seed", columns="day", values=series_column(market)).to_numpy()
-        steps[market] = change(market, paths[:, :-1], paths[:, 1:]).std()
+        levels = paths(daily, market)
+        steps[market] = change(market, levels[:, :-1], levels[:, 1:]).std()
     return {market: float(steps[market] / sd) for market, sd in zip(IDS, scenario.state.calm_sd, strict=True)}
 
 
@@ -159,9 +180,11 @@ def findings(summary: Mapping[str, Any]) -> str:
     """The block of the README, from summary.json alone."""
     seeds, days = summary["seeds"], summary["days"]
     parts = [
+        in_short(summary),
         f"{seeds} seeds, {days} trading days. *Effect* is the mean difference to the same seeds without the shock "
         "(`baseline`), with its 95 % interval, bold where that excludes zero. Peaks and deepest falls contain the "
         "ordinary noise of the period; the effect does not.",
+        at_largest_words(summary["at_largest"]),
         headline_table(summary),
         "Who moved the market, as `abm run` prints it (means over seeds, largest contributors first):",
         "\n".join(f"- **{move}** {who}" for move, who in summary["moved"]),
@@ -173,10 +196,45 @@ def findings(summary: Mapping[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def in_short(summary: Mapping[str, Any]) -> str:
+    """The answer in two sentences, the same words whatever comes out."""
+    largest, lasting, days = summary["at_largest"], summary["effects"], summary["days"]
+    first = {bond: mean(largest["effects"][bond], "bp") for bond in ("JGB40", "UST30")}
+    end = {bond: mean(lasting.get(f"end_change_bp.{bond}"), "bp") for bond in first}
+    home = report.formatted(summary["measures"]["repatriation_usd_bn"]["median"], "USD bn")
+    caused = mean(lasting.get("repatriation_usd_bn"), "USD bn")
+    return (
+        f"**In short.** The announcement moves the 40-year yield by {first['JGB40']} bp on day {largest['day']}, when "
+        f"its effect is largest, and by {end['JGB40']} bp at the end; the US 30-year by {first['UST30']} and "
+        f"{end['UST30']} bp. Insurers, pension funds and banks bring home USD {home} bn in {days} trading days "
+        f"(median); the announcement's part in that is USD {caused} bn (mean)."
+    )
+
+
+def mean(effect: Mapping[str, float | None] | None, unit: str) -> str:
+    """The mean alone."""
+    return "-" if effect is None else report.precise(effect["mean_difference"], unit)
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
     """A markdown table, the first columns to the left, the others to the right."""
     rule = ["---"] * left + ["---:"] * (len(columns) - left)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rule, *rows))
+
+
+def at_largest_words(largest: Mapping[str, Any]) -> str:
+    """The effect on key series on one day."""
+    told = []
+    for series, effect in largest["effects"].items():
+        unit = "bp" if IS_BOND[IDS.index(series)] else "%"
+        told.append(f"{series} {effect_words(effect, unit, f' {unit}')}")
+    source = largest["effects"]["JGB30"]["mean_difference"]
+    passed = {series: largest["effects"][series]["mean_difference"] / source for series in ABROAD}
+    ratios = ", ".join(f"{series} {ratio:.2f}" for series, ratio in passed.items())
+    return (
+        f"Effect on day {largest['day']}, when that on the 40-year yield is largest: {'; '.join(told)}. "
+        f"That passes on from JGB30: {ratios}; reported for January 2026 are 0.2 to 0.3 (abm/SOURCES.md, section 2)."
+    )
 
 
 def headline_table(summary: Mapping[str, Any]) -> str:
@@ -188,12 +246,12 @@ def headline_table(summary: Mapping[str, Any]) -> str:
     return table(("measure", "unit", "median", "5 to 95 %", "effect of the shock (95 %)"), rows, 2)
 
 
-def effect_words(effect: Mapping[str, float | None] | None, unit: str) -> str:
-    """Mean and interval; a dash where it is not defined on every seed."""
+def effect_words(effect: Mapping[str, float | None] | None, unit: str, after: str = "") -> str:
+    """Mean, what comes after it, and interval; a dash where it is not defined on every seed."""
     if effect is None:
         return "-"
-    mean, low, high = (effect[key] for key in ("mean_difference", "mean_low", "mean_high"))
-    words = f"{report.formatted(mean, unit)} ({report.formatted(low, unit)} to {report.formatted(high, unit)})"
+    mean, low, high = (effect[key] for key in MEAN_AND_INTERVAL)
+    words = f"{report.precise(mean, unit)}{after} ({report.precise(low, unit)} to {report.precise(high, unit)})"
     apart = low is not None and high is not None and (low > 0.0 or high < 0.0)
     return f"**{words}**" if apart else words
 
@@ -219,7 +277,7 @@ def calm_words(ratios: Mapping[str, float]) -> str:
     missed = {market: ratio for market, ratio in ratios.items() if abs(ratio - 1.0) > TOLERANCE}
     words = f"{len(ratios) - len(missed)} of {len(ratios)} markets are within 20 % of it"
     which = ", ".join(f"{market} {ratio:.2f}" for market, ratio in missed.items())
-    outside = f"; the others are, as a multiple of it, {which}" if missed else ""
+    outside = f"; the others, as a multiple of it: {which}" if missed else ""
     return f"Daily volatility without a shock against that of calm days in 2025: {words}{outside}."
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from abm import load_scenario
 from abm.output.measures import MEASURES
-from abm.output.report import formatted
+from abm.output.report import precise
 from abm.output.tables import write_json
 from abm.study.compare import Comparison, paired
 from abm.study.run import git_revision, package_versions
@@ -112,13 +112,6 @@ def drawn(rows: Sequence[Mapping[str, Any]], seeds: int) -> Table:
             *about, shown["with"], shown["without"], shown["effect"], interval, row["predicted"], row["verdict"]
         )
     return table
-
-
-def precise(value: float, unit: str) -> str:
-    """One decimal more than a summary shows where a number is small: an effect can be small and sure."""
-    if math.isfinite(value) and 0.0 < abs(value) < 1.0:
-        return f"{value:.2g}"
-    return formatted(value, unit)
 
 
 def main() -> None:

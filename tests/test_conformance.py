@@ -13,6 +13,7 @@ import pytest
 from abm import MarketModel, load_scenario
 from abm.agents import REGISTRY
 from abm.agents.base import Sector
+from abm.world import auction
 from abm.world.book import Book
 from abm.world.instruments import IS_FX, N_MARKETS
 from abm.world.orders import REASONS
@@ -195,3 +196,29 @@ def test_twice_the_money_is_twice_the_orders_at_the_same_prices(sector: Sector, 
         for model in worlds
     )
     assert (2 * mine).to_dict() == pytest.approx(theirs.to_dict(), rel=1e-6, abs=1e-9)
+
+
+def test_what_a_sector_trades_somebody_else_has_traded(sector: Sector, world: MarketModel) -> None:
+    """Its orders alone, met by the market makers, leave every total as it was; what it issues is counted as issued."""
+    fork = copy.deepcopy(world, {id(world.plan): world.plan})
+    view = tomorrow(fork)
+    number = list(fork.sectors).index(sector.id)
+    makers = []
+    for name in ("dealers", "arbitrageurs"):
+        schedule = fork.sectors[name].matrix_schedule(view)
+        assert schedule is not None
+        makers.append(replace(schedule, sector=list(fork.sectors).index(name)))
+    mine = fork.sectors[sector.id]
+    mine.announce(view)
+    orders = mine.decide(view)
+    orders["sector"] = number
+    clearing = auction.clear(orders, makers)
+    before = fork.ledger.units.sum(axis=0) - fork.ledger.issued
+    price = view.log_price + clearing.log_change
+    fork.ledger.settle(orders, clearing.filled, makers, clearing.matrix_filled, view.log_price, price, view.day)
+    fork.ledger.fund(fork.lenders)
+    ledger = fork.ledger
+    gross = np.abs(ledger.units).sum(axis=0)
+    assert (np.abs(ledger.units.sum(axis=0) - ledger.issued - before) <= 1e-9 * np.maximum(gross, 1.0)).all()
+    for table in (ledger.cash, ledger.loans, ledger.contracts):
+        assert (np.abs(table.sum(axis=0)) <= 1e-9 * np.maximum(np.abs(table).sum(axis=0), 1.0)).all()

@@ -31,6 +31,12 @@ def formatted(value: float | None, unit: str) -> str:
     return text.removeprefix("-") if float(text.replace(",", "")) == 0.0 else text
 
 
+def precise(value: float | None, unit: str) -> str:
+    """The same, with two significant digits where it is small: an effect can be small and sure."""
+    small = value is not None and math.isfinite(value) and 0.0 < abs(value) < 1.0
+    return f"{value:.2g}" if small else formatted(value, unit)
+
+
 def summary_table(run: RunDirectory, everything: bool = False) -> Table:
     """Median and 5-95 % of the headline measures (or of all), grouped."""
     seeds = len(run.manifest["seeds_done"])
