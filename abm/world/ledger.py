@@ -390,8 +390,7 @@ class Ledger:
         for name, target, names in (
             ("units", self.issued, IDS), ("contracts", 0.0, IDS), ("cash", 0.0, CURRENCIES), ("loans", 0.0, CURRENCIES),
         ):  # fmt: skip
-            sums = posting.sums_by_market if names is IDS else posting.sums_by_currency
-            net, gross = sums(getattr(self, name))
+            net, gross = posting.column_sums(getattr(self, name))
             off = net - target
             largest = self._largest[name] = np.maximum(self._largest[name], gross + np.abs(target))
             wrong = ~(np.abs(off) <= TOLERANCE * largest)

@@ -87,11 +87,11 @@ def _requirement(
     out = np.zeros(units.shape[0])
     for row in range(units.shape[0]):
         total = 0.0
-        for m in range(N_MARKETS):
+        for m in range(per_market.size):
             gross = abs(units[row, m]) + abs(contracts[row, m])
             if gross != 0.0:
                 total += gross * per_market[m]
-        for c in range(N_CCY):
+        for c in range(per_currency.size):
             total += abs(cash[row, c] - loans[row, c]) * per_currency[c]
         out[row] = total
     return out

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from abm.world.instruments import N_CCY, N_MARKETS
-
 Array = np.ndarray[Any, Any]
 
 
@@ -54,8 +52,8 @@ def post_orders(
     Returns per market the units bought for cash, the units bought by contract, the costs paid (bn of the quote
     currency) and the gross units traded.
     """
-    spot, forward = np.zeros(N_MARKETS), np.zeros(N_MARKETS)
-    paid, turnover = np.zeros(N_MARKETS), np.zeros(N_MARKETS)
+    spot, forward = np.zeros(price.size), np.zeros(price.size)
+    paid, turnover = np.zeros(price.size), np.zeros(price.size)
     for k in range(filled.size):
         if filled[k] == 0.0:
             continue
@@ -97,7 +95,7 @@ def post_market_makers(
     """Post one market-making sector's side: units for cash, by contract, and costs earned, split by weights."""
     for i in range(weights.shape[0]):
         row = first + i
-        for market in range(N_MARKETS):
+        for market in range(price.size):
             w = weights[i, market]
             _buy(row, market, w * spot[market], False, price, base, quote, units, cash, issued)
             contracts[row, market] += w * forward[market]
@@ -107,10 +105,10 @@ def post_market_makers(
 @njit(cache=True)
 def post_variation(start: Array, traded: Array, change: Array, quote: Array, contracts: Array, cash: Array) -> None:
     """Pay every contract's change of price (bn of the quote currency per unit), in the markets a sector has traded."""
-    active = np.empty(N_MARKETS, np.int64)
+    active = np.empty(change.size, np.int64)
     for s in range(start.size - 1):
         n = 0
-        for market in range(N_MARKETS):
+        for market in range(change.size):
             if traded[s, market] and change[market] != 0.0:
                 active[n] = market
                 n += 1
@@ -133,9 +131,9 @@ def post_funding(
     """
     for k in range(borrowers.size):
         s, lender = borrowers[k], lenders[k]
-        lent = np.zeros(N_CCY)
+        lent = np.zeros(cash.shape[1])
         for row in range(start[s], start[s + 1]):
-            for c in range(N_CCY):
+            for c in range(cash.shape[1]):
                 x = cash[row, c]
                 if (x < 0.0 or (x > 0.0 and loans[row, c] > 0.0)) and not exempt[s, c]:
                     drawn = -x if x < 0.0 else -min(x, loans[row, c])
@@ -143,7 +141,7 @@ def post_funding(
                     cash[row, c] += drawn
                     lent[c] += drawn
         for row in range(start[lender], start[lender + 1]):
-            for c in range(N_CCY):
+            for c in range(cash.shape[1]):
                 loans[row, c] -= share[row] * lent[c]
                 cash[row, c] -= share[row] * lent[c]
 
@@ -154,9 +152,9 @@ def post_interest(rate: Array, spread: Array, cash: Array, loans: Array) -> None
 
     rate: (currencies,), spread: (rows,), both as a fraction for the period.
     """
-    pool, lending = np.zeros(N_CCY), np.zeros(N_CCY)
+    pool, lending = np.zeros(rate.size), np.zeros(rate.size)
     for row in range(cash.shape[0]):
-        for c in range(N_CCY):
+        for c in range(rate.size):
             loan = loans[row, c]
             cash[row, c] += (cash[row, c] - loan) * rate[c]
             if loan > 0.0:
@@ -164,10 +162,10 @@ def post_interest(rate: Array, spread: Array, cash: Array, loans: Array) -> None
                 pool[c] += loan * spread[row]
             else:
                 lending[c] -= loan
-    for c in range(N_CCY):
+    for c in range(rate.size):
         pool[c] /= lending[c] if lending[c] > 0.0 else 1.0
     for row in range(cash.shape[0]):
-        for c in range(N_CCY):
+        for c in range(rate.size):
             if loans[row, c] < 0.0:
                 cash[row, c] -= loans[row, c] * pool[c]
 
@@ -176,29 +174,18 @@ def post_interest(rate: Array, spread: Array, cash: Array, loans: Array) -> None
 def post_income(income: Array, carry: Array, quote: Array, units: Array, contracts: Array, cash: Array) -> None:
     """Coupons and dividends per unit owned and carry per contract held, bn of the quote currency, (markets,)."""
     for row in range(units.shape[0]):
-        for market in range(N_MARKETS):
+        for market in range(income.size):
             u, k = units[row, market], contracts[row, market]
             if u != 0.0 or k != 0.0:
                 cash[row, quote[market]] += u * income[market] + k * carry[market]
 
 
 @njit(cache=True)
-def sums_by_market(table: Array) -> tuple[Array, Array]:
-    """Sum and gross sum of each column of a (rows, markets) table."""
-    net, gross = np.zeros(N_MARKETS), np.zeros(N_MARKETS)
+def column_sums(table: Array) -> tuple[Array, Array]:
+    """Sum and gross sum of each column of a table."""
+    net, gross = np.zeros(table.shape[1]), np.zeros(table.shape[1])
     for row in range(table.shape[0]):
-        for j in range(N_MARKETS):
-            net[j] += table[row, j]
-            gross[j] += abs(table[row, j])
-    return net, gross
-
-
-@njit(cache=True)
-def sums_by_currency(table: Array) -> tuple[Array, Array]:
-    """Sum and gross sum of each column of a (rows, currencies) table."""
-    net, gross = np.zeros(N_CCY), np.zeros(N_CCY)
-    for row in range(table.shape[0]):
-        for j in range(N_CCY):
+        for j in range(table.shape[1]):
             net[j] += table[row, j]
             gross[j] += abs(table[row, j])
     return net, gross
