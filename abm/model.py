@@ -379,7 +379,6 @@ class MarketModel(mesa.Model):
         if matrix_before is not None:
             matrix = tuple(now - before for now, before in zip(matrix, matrix_before, strict=True))
         newly = self.clearing.filled - filled_before
-        self.ledger.mark(self.log_price)
         self.ledger.settle(self.orders, newly, self.schedules, matrix, self.quote, self.log_price, self.day)
         self.ledger.fund(self.lenders)
 

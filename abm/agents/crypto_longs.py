@@ -257,14 +257,17 @@ class CryptoLongs(Sector):
     def _close(self, view: View, rows: np.ndarray, reason: str) -> np.ndarray:
         """Close whole positions and buy back the yen owed."""
         held = self.book.contracts[rows, BTC] * view.unit_value_usd[BTC]
-        owed = (self.book.loans[rows, JPY] - self.book.cash[rows, JPY]) * view.usd_per_currency[JPY]
-        payable = np.minimum(owed, np.maximum(self.book.cash[rows, USD], 0.0))
         return join(
             [
                 post(BTC, -held, reason, contract=True, members=rows),
-                post(USDJPY, -payable, reason, members=rows),
+                post(USDJPY, -self._yen_payable(view, rows), reason, members=rows),
             ]
         )
+
+    def _yen_payable(self, view: View, rows: np.ndarray) -> np.ndarray:
+        """Yen owed, as far as the dollars in the account go, USD bn, (rows,)."""
+        owed = (self.book.loans[rows, JPY] - self.book.cash[rows, JPY]) * view.usd_per_currency[JPY]
+        return np.asarray(np.minimum(owed, np.maximum(self.book.cash[rows, USD], 0.0)))
 
     # -- liquidation ---------------------------------------------------------------------------------------------------
 
@@ -288,12 +291,10 @@ class CryptoLongs(Sector):
         left = np.clip(self._account_equity(view)[rows] / np.maximum(held, 1e-300), 0.0, 0.95)
         slope = held / TICK_LOG
         offer = slope * (np.log1p(-left) - TICK_LOG)
-        owed = (self.book.loans[rows, JPY] - self.book.cash[rows, JPY]) * view.usd_per_currency[JPY]
-        payable = np.minimum(owed, np.maximum(self.book.cash[rows, USD], 0.0))
         return join(
             [
                 post(BTC, offer, "liquidation", slope=slope, lo=-held, hi=0.0, contract=True, members=rows),
-                post(USDJPY, -payable, "liquidation", members=rows),
+                post(USDJPY, -self._yen_payable(view, rows), "liquidation", members=rows),
             ]
         )
 
