@@ -21,6 +21,7 @@ from abm.scenarios.files import (
     read,
     with_ancestors,
 )
+from abm.scenarios.fitted import ORIGIN, fitted_values
 from abm.scenarios.schema import MOST_DAYS, Scenario, ScenarioHeader, StateHeader
 from abm.scenarios.sectors import NEWS, parameter_models, switches
 from abm.scenarios.state import State, check_complete, check_consistent, in_market_order, same_units, state_rules
@@ -193,7 +194,7 @@ def _resolve(plan: Plan, days: Any, other_state: str | None) -> Scenario:
     start = state.date if other_state is not None or header.start is None else header.start
     _check_start(start, state, plan)
     dates = trading_dates(state.date, start, max(length, header.days))
-    settings = _state_settings(state) | plan.settings
+    settings = _fitted_settings() | _state_settings(state) | plan.settings
     parameters, on = _split(settings)
     models: dict[str, Any] = {
         name: _params(name, model, parameters.get(name, {}), settings) for name, model in parameter_models().items()
@@ -244,6 +245,10 @@ def _check_start(start: dt.date, state: State, plan: Plan) -> None:
 
 
 # -- parameters and switches -----------------------------------------------------------------------------------------
+
+
+def _fitted_settings() -> dict[str, Setting]:
+    return {key: Setting(value, ORIGIN) for key, value in fitted_values().items()}
 
 
 def _state_settings(state: State) -> dict[str, Setting]:
