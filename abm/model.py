@@ -39,7 +39,7 @@ from abm.world.instruments import (
 )
 from abm.world.ledger import Ledger
 from abm.world.news import News
-from abm.world.orders import REASON, REASONS, MatrixSchedule, join, no_orders
+from abm.world.orders import REASON, REASONS, MatrixSchedule, add_up, join, no_orders
 from abm.world.risk import RiskEstimate
 from abm.world.streams import Streams
 from abm.world.view import View
@@ -164,11 +164,9 @@ class MarketModel(mesa.Model):
     def _pay_income(self) -> None:
         """Coupons, dividends, interest, carry of contracts; every payment has a payer and a payee."""
         yields = np.where(IS_BOND, level_of_log_price(self.log_price), 0.0)
-        for sector in self.sectors.values():
-            self.spread_pct[self.ledger.rows[sector.id]] = sector.loan_spread_pct
-        self.ledger.accrue(
-            self.log_price, yields, self.public.policy_rate_pct, self.spread_pct, self._contract_carry_pct(yields)
-        )
+        spread = np.array([sector.loan_spread_pct for sector in self.sectors.values()])
+        carry = self._contract_carry_pct(yields)
+        self.ledger.accrue(self.log_price, yields, self.public.policy_rate_pct, spread, carry)
         self.ledger.fund(self.lenders)
         self.ledger.check(self.day)
 
@@ -186,12 +184,17 @@ class MarketModel(mesa.Model):
     def _record(self) -> None:
         """Everything an observer may want to know of the day goes to the recorder."""
         attribution = auction.attribute(self.orders, self.schedules, self.clearing, len(self.sectors))
+        net, gross, flows = add_up(self.orders, self.clearing.filled, len(self.sectors))
+        for schedule, bought in zip(self.schedules, self.clearing.matrix_filled, strict=True):
+            flows[schedule.sector, REASON["market_making"]] += bought
+        ministry, central_bank = (list(self.sectors).index(s) for s in ("ministry_of_finance", "bank_of_japan"))
+        usd_bn_per_tn = 1000.0 * float(usd_per_currency(self.quote)[JPY])
         self._add_record(
             attribution_log=attribution,
-            flows_usd_bn=self._flows(),
-            liquidations_usd_bn=self._liquidated(),
-            intervention_jpy_tn=-self._traded("ministry_of_finance", "intervention", [USDJPY]) / self._usd_bn_per_tn,
-            boj_purchases_jpy_tn=self._traded("bank_of_japan", "asset_purchase", JGBS) / self._usd_bn_per_tn,
+            flows_usd_bn=flows,
+            liquidations_usd_bn=gross[:, REASON["liquidation"], ~IS_FX].sum(axis=1),
+            intervention_jpy_tn=-float(net[ministry, REASON["intervention"], USDJPY]) / usd_bn_per_tn,
+            boj_purchases_jpy_tn=float(net[central_bank, REASON["asset_purchase"], JGBS].sum()) / usd_bn_per_tn,
             rounds=self.rounds,
             status=str(self.clearing.status),
         )
@@ -237,7 +240,6 @@ class MarketModel(mesa.Model):
         }
         self.lenders = {name: s.lender for name, s in self.sectors.items()}
         self.ledger.open(openings, state.outstanding_usd_bn, self.log_price, self.lenders)
-        self.spread_pct = np.zeros(sum(rows.values()))
         for name, sector in self.sectors.items():
             sector.book = self.ledger.book(name)
         self.ledger.fund(self.lenders)
@@ -468,37 +470,6 @@ class MarketModel(mesa.Model):
         carry[USDJPY] += economy.SWAP_BASIS_PCT
         carry[BTC] = -self.sectors["crypto_longs"].funding_rate_pct_per_yr
         return carry
-
-    @property
-    def _usd_bn_per_tn(self) -> float:
-        """US dollars (bn) per trillion yen at the quote."""
-        return 1000.0 * float(usd_per_currency(self.quote)[JPY])
-
-    def _traded(self, sector: str, reason: str, markets: list[int] | np.ndarray) -> float:
-        """Net purchases today by one sector for one reason in some markets, USD bn at the quote."""
-        number = list(self.sectors).index(sector)
-        mine = (self.orders["sector"] == number) & (self.orders["reason"] == REASON[reason])
-        return float(self.clearing.filled[mine & np.isin(self.orders["market"], markets)].sum())
-
-    def _liquidated(self) -> np.ndarray:
-        """Positions sold out today by brokers and exchanges, USD bn, (sectors,), currency conversions left out."""
-        sold = (self.orders["reason"] == REASON["liquidation"]) & ~IS_FX[self.orders["market"]]
-        return np.bincount(self.orders["sector"][sold], np.abs(self.clearing.filled[sold]), len(self.sectors))
-
-    def _flows(self) -> np.ndarray:
-        """Net purchases today, USD bn at the quote, (sectors, reasons, markets), currency legs included."""
-        shape = (len(self.sectors), len(REASONS), N_MARKETS)
-        orders, filled = self.orders, self.clearing.filled
-        cell = (orders["sector"].astype(np.int64) * shape[1] + orders["reason"]) * shape[2]
-        flows = np.bincount(cell + orders["market"], filled, np.prod(shape))
-        for leg, sign in (("fx1", "sign1"), ("fx2", "sign2")):
-            has = orders[leg] >= 0
-            net = filled[has] * orders[sign][has] * (1.0 - orders["hedge"][has])
-            flows += np.bincount(cell[has] + orders[leg][has], net, flows.size)
-        flows = flows.reshape(shape)
-        for schedule, bought in zip(self.schedules, self.clearing.matrix_filled, strict=True):
-            flows[schedule.sector, REASON["market_making"]] += bought
-        return flows
 
     def _leverage(self, equity_usd_bn: np.ndarray) -> np.ndarray:
         """Assets and contracts over equity, by sector; 0 where there is no equity."""

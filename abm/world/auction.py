@@ -59,22 +59,29 @@ class Clearing:
     """Prices and fills of one auction; arrays have shape (markets,) unless said otherwise.
 
     log_change: change of the log price from the quote. filled: (rows,) USD bn at the quote. matrix_filled: one
-    (markets,) array per joint schedule, USD bn. slope: own-market slope of aggregate demand at the solution, joint
-    schedules included, USD bn per unit of log price. depth: net flow that moves a market by one unit of log price when
-    all other markets adjust, USD bn per unit of log price. iterations: Newton steps and fallback walks, all rounds.
-    residual_usd_bn: excess demand that prices did not remove (and rationing did). rationed: markets where the long
-    side was cut.
+    (markets,) array per joint schedule, USD bn. jacobian: (markets, markets) slopes of minus excess demand at the
+    solution, USD bn per unit of log price. iterations: Newton steps and fallback walks, all rounds. residual_usd_bn:
+    excess demand that prices did not remove (and rationing did). rationed: markets where the long side was cut.
     """
 
     log_change: np.ndarray
     filled: np.ndarray
     matrix_filled: tuple[np.ndarray, ...]
-    slope: np.ndarray
-    depth: np.ndarray
+    jacobian: np.ndarray
     status: Status
     iterations: int
     residual_usd_bn: np.ndarray
     rationed: np.ndarray
+
+    @property
+    def slope(self) -> np.ndarray:
+        """Own-market slope of aggregate demand, joint schedules included, USD bn per unit of log price."""
+        return self.jacobian.diagonal()
+
+    @cached_property
+    def depth(self) -> np.ndarray:
+        """Net flow that moves a market by one unit of log price when all other markets adjust, USD bn."""
+        return depth(self.jacobian)
 
 
 def clear(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.ndarray | None = None) -> Clearing:
@@ -114,8 +121,7 @@ def clear(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.nda
         log_change=x,
         filled=demand.fills(x),
         matrix_filled=tuple(demand.joint_fills(x)),
-        slope=here.slope,
-        depth=depth(here.jacobian),
+        jacobian=here.jacobian,
         status=status if found else Status.ITERATION_LIMIT,
         iterations=iterations,
         residual_usd_bn=residual,
@@ -205,6 +211,85 @@ def _add_rows(rows, x, excess, jacobian, gross):  # type: ignore
 
 
 @njit(cache=True)
+def _evaluate(rows, intercept, matrix, size, matrix_size, x):  # type: ignore
+    """Excess demand, Jacobian of minus it and tolerance at x; arguments as `_Demand` adds them up."""
+    excess, jacobian, gross = intercept.copy(), matrix.copy(), size.copy()
+    for m in range(x.size):
+        for k in range(x.size):
+            excess[m] -= matrix[m, k] * x[k]
+            gross[m] += matrix_size[m, k] * abs(x[k])
+    _add_rows(rows, x, excess, jacobian, gross)
+    return excess, jacobian, TOLERANCE * gross
+
+
+@njit(cache=True)
+def _newton(rows, intercept, matrix, size, matrix_size, x, limit, halvings):  # type: ignore
+    """Newton steps from x, halved where they promise too much: (solved, steps, x, excess, jacobian, tolerance).
+
+    Gives up (not solved) where something out of the ordinary is needed: a market that does not balance and where
+    nobody reacts, linearly dependent slopes, a cycle between kinks, too many steps.
+    """
+    excess, jacobian, tolerance = _evaluate(rows, intercept, matrix, size, matrix_size, x)
+    for steps in range(limit + 1):
+        unmatched, flat = 0.0, False
+        for m in range(x.size):
+            over = abs(excess[m]) - tolerance[m]
+            if over > 0.0:
+                unmatched += over
+                flat |= jacobian[m, m] <= 0.0
+        if unmatched <= 0.0:
+            return True, steps, x, excess, jacobian, tolerance
+        step, regular = _direction(jacobian, excess)
+        if flat or not regular or steps == limit:
+            break
+        share = 1.0
+        for _ in range(halvings):
+            there = x + share * step
+            excess, jacobian, tolerance = _evaluate(rows, intercept, matrix, size, matrix_size, there)
+            left = np.maximum(np.abs(excess) - tolerance, 0.0).sum()
+            if left <= (1.0 - MIN_GAIN * share) * unmatched:
+                x = there
+                break
+            share /= 2.0
+        else:
+            break
+    return False, 0, x, excess, jacobian, tolerance
+
+
+@njit(cache=True)
+def _direction(jacobian, excess):  # type: ignore
+    """Newton step in the markets where somebody reacts, and whether their slopes are independent (see `_solve`)."""
+    live = np.flatnonzero(np.diag(jacobian) > 0.0)
+    step, n = np.zeros(excess.size), live.size
+    a, b = np.empty((n, n)), excess[live]
+    for i in range(n):
+        for j in range(n):
+            a[i, j] = jacobian[live[i], live[j]]
+    for i in range(n):  # elimination with row pivoting
+        pivot = i + np.argmax(np.abs(a[i:, i]))
+        if a[pivot, i] == 0.0:
+            return step, False
+        for j in range(n):
+            a[i, j], a[pivot, j] = a[pivot, j], a[i, j]
+        b[i], b[pivot] = b[pivot], b[i]
+        for k in range(i + 1, n):
+            factor = a[k, i] / a[i, i]
+            if factor != 0.0:
+                for j in range(i + 1, n):
+                    a[k, j] -= factor * a[i, j]
+                b[k] -= factor * b[i]
+    largest, right = 0.0, 0.0
+    for i in range(n - 1, -1, -1):
+        for j in range(i + 1, n):
+            b[i] -= a[i, j] * b[j]
+        b[i] /= a[i, i]
+        step[live[i]] = b[i]
+        largest = max(largest, abs(jacobian[live[i], live[i]] * b[i]))
+        right = max(right, abs(excess[live[i]]))
+    return step, largest <= SINGULAR * right
+
+
+@njit(cache=True)
 def _fill_rows(rows, x):  # type: ignore
     """Every row's purchase at x, USD bn, (rows,)."""
     filled = np.empty(rows.size)
@@ -245,7 +330,7 @@ class _Demand:
     """
 
     def __init__(self, orders: np.ndarray, schedules: Sequence[MatrixSchedule]) -> None:
-        self.rows = orders.copy()
+        self.rows, self._own_rows = orders, False
         self.intercept = np.zeros((len(schedules), N_MARKETS))
         self.matrix = np.zeros((len(schedules), N_MARKETS, N_MARKETS))
         for s, schedule in enumerate(schedules):
@@ -253,15 +338,17 @@ class _Demand:
         self._add_up_joint()
 
     def _add_up_joint(self) -> None:
-        self._joint = self.intercept.sum(axis=0), self.matrix.sum(axis=0)
-        self._joint_size = np.abs(self.intercept).sum(axis=0), np.abs(self.matrix).sum(axis=0)
+        size, matrix_size = np.abs(self.intercept).sum(axis=0), np.abs(self.matrix).sum(axis=0)
+        self._joint = self.intercept.sum(axis=0), self.matrix.sum(axis=0), size, matrix_size
 
     def at(self, x: np.ndarray) -> _Point:
         """Excess demand and its slopes at log price changes x."""
-        (intercept, matrix), (size, matrix_size) = self._joint, self._joint_size
-        excess, jacobian, gross = intercept - matrix @ x, matrix.copy(), size + matrix_size @ np.abs(x)
-        _add_rows(self.rows, x, excess, jacobian, gross)
-        return _Point(x, excess, jacobian, TOLERANCE * gross)
+        return _Point(x, *_evaluate(self.rows, *self._joint, x))
+
+    def newton(self, x: np.ndarray) -> tuple[_Point, int] | None:
+        """The solution and the steps it took from x, if plain Newton steps lead there."""
+        solved, steps, *point = _newton(self.rows, *self._joint, x, MAX_ITERATIONS, HALVINGS)
+        return (_Point(*point), steps) if solved else None
 
     def weight_at(self, m: int) -> np.ndarray:
         """What one USD bn of each row buys of market m, outright and through legs, (rows,)."""
@@ -307,6 +394,7 @@ class _Demand:
 
     def limit(self, rows: np.ndarray, fill: np.ndarray, keep: float) -> None:
         """Let these rows buy, or sell, at most the share ``keep`` of their fills (all rows), USD bn."""
+        self._copy_rows()
         buys, sells, most = rows & (fill > 0.0), rows & (fill < 0.0), keep * fill
         self.rows["hi"][buys] = most[buys]
         self.rows["lo"][sells] = most[sells]
@@ -315,8 +403,14 @@ class _Demand:
 
     def fix(self, rows: np.ndarray, fill: np.ndarray | float) -> None:
         """Replace the schedules of these rows by constant fills, USD bn."""
+        self._copy_rows()
         for column, value in (("quantity", fill), ("slope", 0.0), ("lo", -np.inf), ("hi", np.inf)):
             self.rows[column][rows] = value
+
+    def _copy_rows(self) -> None:
+        """Orders are the caller's; they are copied before the first limit is tightened."""
+        if not self._own_rows:
+            self.rows, self._own_rows = self.rows.copy(), True
 
     def fix_joint(self, m: int, fill: np.ndarray | float) -> None:
         """Replace the joint schedules in market m by constant fills (schedules,), USD bn."""
@@ -334,6 +428,8 @@ def _find_prices(demand: _Demand, x: np.ndarray) -> tuple[_Point, np.ndarray, in
     joint clearing after MAX_ITERATIONS of these, the point with the fewest unmatched orders.
     Exchange rates count as stuck only when no other market is: fills there decide what the currency legs bring.
     """
+    if (quick := demand.newton(x)) is not None:
+        return quick[0], np.zeros(N_MARKETS, dtype=bool), quick[1], True
     here = best = demand.at(x)
     for step in range(MAX_ITERATIONS + 1):
         here, stuck = _cross_flat_stretches(demand, here)
@@ -522,12 +618,14 @@ def attribute(
         raise ValueError(f"orders of sectors {sectors.min():g} to {sectors.max():g}; need 0 to {n_sectors - 1}")
     x = clearing.log_change
     jacobian, push, wanted = _linear_clearing(orders, schedules, clearing, n_sectors)
-    share = _shares_of_move(wanted, push, x)
+    parts = np.zeros_like(push)
+    active = (push.any(axis=1) | wanted.any(axis=1)).nonzero()[0]
+    push, share = push[active], _shares_of_move(wanted[active], push[active], x)
     flat = jacobian.diagonal() <= 0.0
     part = np.where(flat, share * x, 0.0)
     part[:, ~flat] = _solve(jacobian[np.ix_(~flat, ~flat)], (push - part @ jacobian.T)[:, ~flat].T).T
-    part += (x - part.sum(axis=0)) * share
-    return part.reshape(n_sectors, len(REASONS), N_MARKETS)
+    parts[active] = part + (x - part.sum(axis=0)) * share
+    return parts.reshape(n_sectors, len(REASONS), N_MARKETS)
 
 
 def _linear_clearing(

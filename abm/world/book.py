@@ -1,8 +1,9 @@
 """A sector's rows of the ledger, read-only; its books on day 0; the terms of its margined accounts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numba import njit
 
 from abm.world.instruments import N_CCY, N_MARKETS, unit_value_usd, usd_per_currency
 
@@ -14,12 +15,17 @@ class Book:
     units: (rows, markets) bonds in bn of face, index units, bitcoins in bn; cash, loans: (rows, currencies) bn of the
     currency, loans positive when owed; contracts: (rows, markets) forwards, futures and perpetuals in units of the
     market (an exchange rate's base currency), positive long, settled to market in cash, hence without value.
+    owns, open_in (markets,), money (currencies,): columns that may differ from zero: of units, of contracts, and of
+    cash and loans.
     """
 
     units: np.ndarray
     cash: np.ndarray
     loans: np.ndarray
     contracts: np.ndarray
+    owns: np.ndarray = field(default_factory=lambda: np.ones(N_MARKETS, dtype=bool))
+    open_in: np.ndarray = field(default_factory=lambda: np.ones(N_MARKETS, dtype=bool))
+    money: np.ndarray = field(default_factory=lambda: np.ones(N_CCY, dtype=bool))
 
     def holdings_usd(self, log_price: np.ndarray) -> np.ndarray:
         """Value of what is owned outright, USD bn, (rows, markets)."""
@@ -40,7 +46,23 @@ class Book:
 
     def equity_usd(self, log_price: np.ndarray) -> np.ndarray:
         """Holdings plus cash less loans, USD bn, (rows,)."""
-        return self.units @ unit_value_usd(log_price) + (self.cash - self.loans) @ usd_per_currency(log_price)
+        per_unit, per_currency = unit_value_usd(log_price), usd_per_currency(log_price)
+        return np.asarray(_equity_usd(self.units, self.cash, self.loans, self.owns, self.money, per_unit, per_currency))
+
+
+@njit(cache=True)
+def _equity_usd(units, cash, loans, owns, money, per_unit, per_currency):  # type: ignore
+    """Sum over the columns in use: units x value + (cash - loans) x value, (rows,)."""
+    equity = np.zeros(units.shape[0])
+    for m in range(per_unit.size):
+        if owns[m]:
+            for row in range(equity.size):
+                equity[row] += units[row, m] * per_unit[m]
+    for c in range(per_currency.size):
+        if money[c]:
+            for row in range(equity.size):
+                equity[row] += (cash[row, c] - loans[row, c]) * per_currency[c]
+    return equity
 
 
 @dataclass(frozen=True)
@@ -54,9 +76,11 @@ class Opening:
 
     @classmethod
     def empty(cls, rows: int) -> "Opening":
-        """Nothing owned and nothing owed."""
-        shape_m, shape_c = (rows, N_MARKETS), (rows, N_CCY)
-        return cls(np.zeros(shape_m), np.zeros(shape_c), np.zeros(shape_c), np.zeros(shape_m))
+        """Nothing owned and nothing owed; columns left at zero take no memory."""
+        units, cash, loans, contracts = (
+            np.zeros((rows, columns), order="F") for columns in (N_MARKETS, N_CCY, N_CCY, N_MARKETS)
+        )
+        return cls(units, cash, loans, contracts)
 
 
 @dataclass(frozen=True)

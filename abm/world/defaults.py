@@ -83,8 +83,8 @@ def _deleverage(ledger: Ledger, failed: Array, loss_usd_bn: Array, market: int, 
         return np.zeros_like(loss_usd_bn)
     share = short[holders] / short[holders].sum()
     ledger.novate(failed, holders, market, share)
-    ledger.transfer(holders[:, None], failed[None, :], USD, np.outer(share, loss_usd_bn))
     total = float(loss_usd_bn.sum())
+    ledger.collect(holders, share * total, failed, loss_usd_bn, USD)
     for name, rows in ledger.rows.items():
         inside = (holders >= rows.start) & (holders < rows.stop)
         _add(borne, name, total * float(share[inside].sum()))

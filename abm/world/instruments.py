@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numba import njit
 
 CURRENCIES: Final = ("JPY", "USD", "EUR", "GBP", "AUD", "MXN")
 CCY: Final = {name: i for i, name in enumerate(CURRENCIES)}
@@ -109,8 +110,9 @@ def log_price_of_level(level: np.ndarray) -> np.ndarray:
 
 def level_of_log_price(log_price: np.ndarray) -> np.ndarray:
     """Quoted levels from log prices: yield in per cent for bonds, the price for everything else."""
-    duration = np.where(IS_BOND, DURATION_YR, 1.0)
-    return np.where(IS_BOND, -100.0 * log_price / duration, np.exp(np.where(IS_BOND, 0.0, log_price)))
+    level = np.exp(log_price)
+    level[..., BONDS] = -100.0 * log_price[..., BONDS] / DURATION_YR[BONDS]
+    return level
 
 
 def move_in_quoted_units(log_change: np.ndarray) -> np.ndarray:
@@ -127,14 +129,28 @@ FX_TO_USD: Final = _frozen([1.0 if QUOTE_CCY[i] == USD else -1.0 for i in FX], f
 
 def usd_per_currency(log_price: np.ndarray) -> np.ndarray:
     """US dollars per unit of each currency, shape (currencies,), from the exchange rates among the log prices."""
+    return np.asarray(_usd_per_currency(log_price))
+
+
+@njit(cache=True)
+def _usd_per_currency(log_price):  # type: ignore
     usd = np.ones(N_CCY)
-    usd[FX_FOREIGN] = np.exp(FX_TO_USD * log_price[FX])
+    for i in range(FX.size):
+        usd[FX_FOREIGN[i]] = np.exp(FX_TO_USD[i] * log_price[FX[i]])
     return usd
 
 
 def unit_value_usd(log_price: np.ndarray) -> np.ndarray:
     """US dollars per unit of each market: of a bond, an index, a bitcoin, or of an exchange rate's base currency."""
-    return np.exp(log_price) * usd_per_currency(log_price)[QUOTE_CCY]
+    return np.asarray(_unit_value_usd(log_price))
+
+
+@njit(cache=True)
+def _unit_value_usd(log_price):  # type: ignore
+    usd, value = _usd_per_currency(log_price), np.empty(N_MARKETS)
+    for m in range(N_MARKETS):
+        value[m] = np.exp(log_price[m]) * usd[QUOTE_CCY[m]]
+    return value
 
 
 def fx_legs(funding: int, asset: int) -> list[tuple[int, float]]:

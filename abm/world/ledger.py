@@ -62,6 +62,8 @@ class Ledger:
     rows: slice of each sector. start: first row of each sector, then the number of rows.
     issued: (markets,) units in existence. mark_log: (markets,) log prices contracts were last settled at.
     share: (rows,) part of its sector's lending a row takes: its part of the sector's equity on day 0.
+    owns, open_in (sectors, markets), money (sectors, currencies): where a sector may have units, contracts, cash or
+    loans. Columns of a table are contiguous, and those a sector never uses are never touched: they take no memory.
     """
 
     def __init__(self, rows: Mapping[str, int]) -> None:
@@ -72,12 +74,12 @@ class Ledger:
         self.start = np.concatenate([[0], np.cumsum(list(rows.values()))]).astype(np.int64)
         self.rows = {name: slice(int(self.start[i]), int(self.start[i + 1])) for name, i in self.index.items()}
         n = int(self.start[-1])
-        self.units, self.contracts = np.zeros((n, N_MARKETS)), np.zeros((n, N_MARKETS))
-        self.cash, self.loans = np.zeros((n, N_CCY)), np.zeros((n, N_CCY))
+        self.units, self.contracts = np.zeros((n, N_MARKETS), order="F"), np.zeros((n, N_MARKETS), order="F")
+        self.cash, self.loans = np.zeros((n, N_CCY), order="F"), np.zeros((n, N_CCY), order="F")
         self.issued, self.mark_log = np.zeros(N_MARKETS), np.zeros(N_MARKETS)
         self.share = np.zeros(n)
-        self._sector_of_row = np.repeat(np.arange(len(rows)), list(rows.values()))
-        self._traded = np.zeros((len(rows), N_MARKETS), dtype=np.bool_)  # where a sector may have contracts
+        self.owns, self.open_in = np.zeros((2, len(rows), N_MARKETS), dtype=np.bool_)
+        self.money = np.zeros((len(rows), N_CCY), dtype=np.bool_)
         self._issuer, self._issuer_row = self._issuers()
         self._exempt = self._may_be_overdrawn()
         self._lenders: dict[str, str] | None = None
@@ -86,7 +88,11 @@ class Ledger:
 
     def book(self, sector: str) -> Book:
         """The sector's rows, read-only; they follow the ledger."""
-        return Book(*(_read_only(t[self.rows[sector]]) for t in (self.units, self.cash, self.loans, self.contracts)))
+        s, rows = self.index[sector], self.rows[sector]
+        units, cash, loans, contracts = (
+            _read_only(t[rows]) for t in (self.units, self.cash, self.loans, self.contracts)
+        )
+        return Book(units, cash, loans, contracts, self.owns[s], self.open_in[s], self.money[s])
 
     # -- day 0 -----------------------------------------------------------------------------------------------------
 
@@ -107,14 +113,22 @@ class Ledger:
         InputError if more is held than is outstanding.
         """
         self._book_openings(openings, log_price)
+        self._find_used()
         self.mark_log = np.array(log_price, dtype=float)
         self.issued = outstanding_usd_bn / unit_value_usd(log_price)
         self._set_shares(log_price)
         self._hedge_contracts(np.exp(log_price))
         self._lend_opening_loans(lenders or {})
         self._close_with_rest(outstanding_usd_bn, unit_value_usd(log_price))
-        for s, name in enumerate(self.sectors):
-            self._traded[s] = (self.contracts[self.rows[name]] != 0.0).any(axis=0)
+        self._find_used()
+
+    def _find_used(self) -> None:
+        """Mark every column of every sector that is not zero, and the currencies of the markets it is in."""
+        for s, rows in enumerate(self.rows.values()):
+            self.owns[s] |= self.units[rows].any(axis=0)
+            self.open_in[s] |= self.contracts[rows].any(axis=0)
+            self.money[s] |= self.cash[rows].any(axis=0) | self.loans[rows].any(axis=0)
+            self.money[s, QUOTE_CCY[self.owns[s] | self.open_in[s]]] = True
 
     def _book_openings(self, openings: Mapping[str, Opening], log_price: Array) -> None:
         """Opening books from USD bn into units and currencies."""
@@ -131,7 +145,8 @@ class Ledger:
                     raise ValueError(
                         f"opening of {name}: {field}_usd_bn must be finite with shape {table.shape}, got {value.shape}"
                     )
-                table[:] = value / usd
+                for column in np.flatnonzero(value.any(axis=0)):
+                    table[:, column] = value[:, column] / usd[column]
             if self.units[self.rows[name]][:, IS_FX].any():
                 raise ValueError(f"opening of {name}: currencies are held as cash, not as units of an exchange rate")
 
@@ -148,7 +163,7 @@ class Ledger:
         Without arbitrageurs the rest of the world takes the contracts against what it owns.
         """
         rows = self.rows.get(ARBITRAGEURS, slice(0, 0))
-        total = self.contracts.sum(axis=0)
+        total = self._total(self.contracts)
         if rows.start == rows.stop:
             self.contracts[self.rows[REST].start] -= total
             return
@@ -177,7 +192,7 @@ class Ledger:
     def _close_with_rest(self, outstanding_usd_bn: Array, per_unit: Array) -> None:
         """The first account of the rest of the world gets what is outstanding, owed and owned beyond all others."""
         row = self.rows[REST].start
-        held_usd_bn = self.units.sum(axis=0) * per_unit
+        held_usd_bn = self._total(self.units) * per_unit
         left = outstanding_usd_bn - held_usd_bn
         for m in np.flatnonzero(~(left >= -TOLERANCE * np.abs(outstanding_usd_bn)) | (IS_FX & (left != 0.0))):
             raise InputError(
@@ -185,8 +200,12 @@ class Ledger:
                 "outstanding (0 for an exchange rate); lower the holdings or raise the outstanding amount in the state"
             )
         self.units[row] += left / per_unit
-        self.cash[row] -= self.cash.sum(axis=0)
-        self.loans[row] -= self.loans.sum(axis=0)
+        self.cash[row] -= self._total(self.cash)
+        self.loans[row] -= self._total(self.loans)
+
+    def _total(self, table: Array) -> Array:
+        """Column sums, sector by sector, so that a sector with empty books does not change a bit of them."""
+        return np.sum([table[rows].sum(axis=0) for rows in self.rows.values()], axis=0)
 
     # -- the day's trades ------------------------------------------------------------------------------------------
 
@@ -223,7 +242,7 @@ class Ledger:
         self._refuse_bad_orders(orders, filled, day)
         spot, forward, paid, turnover = posting.post_orders(
             orders, filled, self.start, self._issuer, worth, price, COST_BP / 1e4, BASE_CCY, QUOTE_CCY,
-            self.units, self.cash, self.contracts, self.issued, self._traded,
+            self.units, self.cash, self.contracts, self.issued, self.owns, self.open_in, self.money,
         )  # fmt: skip
         self._remember_size(turnover, turnover * price)
         makers, weights, capacity = self._market_makers(schedules, day)
@@ -235,10 +254,9 @@ class Ledger:
             contracts = -capacity[k] * forward
             bought = taken[k] + capacity[k] * beyond - contracts
             posting.post_market_makers(
-                self.start[s], weights[k], bought, contracts, capacity[k] * paid, price, BASE_CCY, QUOTE_CCY,
-                self.units, self.cash, self.contracts, self.issued,
+                s, self.start, weights[k], bought, contracts, capacity[k] * paid, price, BASE_CCY, QUOTE_CCY,
+                self.units, self.cash, self.contracts, self.issued, self.owns, self.open_in, self.money,
             )  # fmt: skip
-            self._traded[s] |= contracts != 0.0
         return np.asarray(beyond * worth)
 
     def _refuse_bad_orders(self, orders: Array, filled: Array, day: int) -> None:
@@ -280,7 +298,7 @@ class Ledger:
         if np.array_equal(price_log, self.mark_log):
             return
         change = np.exp(price_log) - np.exp(self.mark_log)
-        posting.post_variation(self.start, self._traded, change, QUOTE_CCY, self.contracts, self.cash)
+        posting.post_variation(self.start, self.open_in, change, QUOTE_CCY, self.contracts, self.cash)
         self.mark_log = np.array(price_log, dtype=float)
 
     def fund(self, lenders: Mapping[str, str]) -> None:
@@ -294,7 +312,9 @@ class Ledger:
             self._plan = self._funding_plan(lenders)
             self._lenders = dict(lenders)
         borrowers, lending = self._plan
-        posting.post_funding(borrowers, lending, self.start, self._exempt, self.share, self.cash, self.loans)
+        posting.post_funding(
+            borrowers, lending, self.start, self._exempt, self.share, self.money, self.cash, self.loans
+        )
 
     def _funding_plan(self, lenders: Mapping[str, str]) -> tuple[Array, Array]:
         """Sectors in the order they are funded, those who borrow from other borrowers first, and their lenders."""
@@ -322,16 +342,20 @@ class Ledger:
         """Income of some trading days (250 a year), per cent a year of value, paid in the market's currency.
 
         Bonds pay their yield, equities their dividend, from the issuer to the owner. Cash earns and loans cost the
-        policy rate; who owes money owed as cash pays it. Borrowers pay ``spread_pct`` (rows,) on top, to who
+        policy rate; who owes money owed as cash pays it. Borrowers pay ``spread_pct`` (sectors,) on top, to who
         lends that currency, pro rata. A long contract earns ``contract_carry_pct``, paid by the shorts.
         """
         year = days / DAYS_PER_YEAR
         price = np.exp(log_price)
-        posting.post_interest(policy_rate_pct / 100.0 * year, spread_pct / 100.0 * year, self.cash, self.loans)
+        rate, spread = policy_rate_pct / 100.0 * year, spread_pct / 100.0 * year
+        posting.post_interest(self.start, self.money, rate, spread, self.cash, self.loans)
         income = np.where(IS_BOND, yields_pct, INCOME_PCT) / 100.0 * year * price
         carry = contract_carry_pct / 100.0 * year * price
-        posting.post_income(income, carry, QUOTE_CCY, self.units, self.contracts, self.cash)
+        posting.post_income(
+            self.start, self.owns, self.open_in, income, carry, QUOTE_CCY, self.units, self.contracts, self.cash
+        )
         np.subtract.at(self.cash, (self._issuer_row, QUOTE_CCY), self.issued * income)
+        self.money[self._sector_of(self._issuer_row), QUOTE_CCY] = True
 
     # -- payments between accounts ---------------------------------------------------------------------------------
 
@@ -340,11 +364,21 @@ class Ledger:
         payers, payees, amounts = np.broadcast_arrays(payer_rows, payee_rows, np.asarray(amounts, dtype=float))
         np.subtract.at(self.cash[:, currency], payers, amounts)
         np.add.at(self.cash[:, currency], payees, amounts)
+        self.money[self._sector_of(payers), currency] = self.money[self._sector_of(payees), currency] = True
+
+    def collect(self, payers: Array, paid: Array, payees: Array, received: Array, currency: int) -> None:
+        """Cash from distinct payers to distinct payees, bn of the currency; both sides add up to the same."""
+        self.cash[payers, currency] -= paid
+        self.cash[payees, currency] += received
+        self.money[self._sector_of(payers), currency] = self.money[self._sector_of(payees), currency] = True
 
     def transfer_from(self, payer_row: int, payees: slice, amounts: Array) -> None:
         """Cash in all currencies from one account to several; amounts (payees, currencies) bn, negative is received."""
-        self.cash[payees] += amounts
-        self.cash[payer_row] -= amounts.sum(axis=0)
+        paid = np.flatnonzero(amounts.any(axis=0))
+        for currency in paid:
+            self.cash[payees, currency] += amounts[:, currency]
+            self.cash[payer_row, currency] -= amounts[:, currency].sum()
+        self.money[self._sector_of(payees.start), paid] = self.money[self._sector_of(payer_row), paid] = True
 
     def absorb(self, row: Any, creditor_row: Any, share: Any = 1.0) -> None:
         """Creditors take over all that failed accounts own and owe; with several creditors, each its share."""
@@ -354,7 +388,8 @@ class Ledger:
             passed_on = np.outer(share, table[rows].sum(axis=0))
             table[rows] = 0.0
             np.add.at(table, creditors, passed_on)
-        self._traded[self._sector_of_row[creditors]] |= self._traded[self._sector_of_row[rows]].any(axis=0)
+        for used in (self.owns, self.open_in, self.money):
+            used[self._sector_of(creditors)] |= used[self._sector_of(rows)].any(axis=0)
 
     def novate(self, row: Any, counterparty_row: Any, market: int, share: Any = 1.0) -> None:
         """Counterparties take over all contracts of some accounts in one market, each its share, at the last mark."""
@@ -363,7 +398,7 @@ class Ledger:
         passed_on = share * self.contracts[rows, market].sum()
         self.contracts[rows, market] = 0.0
         np.add.at(self.contracts[:, market], takers, passed_on)
-        self._traded[self._sector_of_row[takers], market] = True
+        self.open_in[self._sector_of(takers), market] = self.money[self._sector_of(takers), QUOTE_CCY[market]] = True
 
     def _takers(self, rows: Array, taker_row: Any, share: Any) -> tuple[Array, Array]:
         """Rows that take something over and their shares, checked."""
@@ -379,7 +414,8 @@ class Ledger:
 
     def gross_usd_bn(self, log_price: Array) -> Array:
         """Absolute value of all holdings and contracts by sector, USD bn, (sectors,)."""
-        return posting.gross_by_sector(self.start, self.units, self.contracts, unit_value_usd(log_price))
+        worth = unit_value_usd(log_price)
+        return posting.gross_by_sector(self.start, self.owns, self.open_in, self.units, self.contracts, worth)
 
     def check(self, day: int) -> None:
         """LedgerError unless units add up to what is issued and cash, loans and contracts to zero.
@@ -408,6 +444,10 @@ class Ledger:
             self._largest[name] = np.maximum(self._largest[name], units)
         for name in ("cash", "loans"):
             self._largest[name] = np.maximum(self._largest[name], paid)
+
+    def _sector_of(self, rows: Any) -> Array:
+        """Number of the sector each row belongs to."""
+        return np.asarray(np.searchsorted(self.start, rows, side="right") - 1)
 
     # -- fixed facts -----------------------------------------------------------------------------------------------
 

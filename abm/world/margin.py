@@ -54,6 +54,17 @@ BROKER: Final = MarginTerms(floor=_broker_floor(), z=2.33, horizon_days=10.0)
 """Terms of a prime broker: 99 % loss over ten days (SOURCES.md 8), at least the exchange's futures margin."""
 
 
+def _pairs_to(home: int) -> Array:
+    """(currencies, markets): exchange rates that lead from each currency to the home currency."""
+    pairs = np.zeros((N_CCY, N_MARKETS))
+    for c in range(N_CCY):
+        pairs[c, [pair for pair, _ in fx_legs(home, c)]] = 1.0
+    return pairs
+
+
+PAIRS_TO: Final = [_pairs_to(home) for home in range(N_CCY)]
+
+
 def initial_rates(terms: MarginTerms, vol: Array, factor: float = 1.0) -> Array:
     """Initial margin, fraction of notional, (markets,): max(floor, z * vol * sqrt(horizon)) * factor, at most 1.
 
@@ -65,7 +76,7 @@ def initial_rates(terms: MarginTerms, vol: Array, factor: float = 1.0) -> Array:
 
 def currency_rates(rates: Array, home: int = USD) -> Array:
     """Margin on a foreign currency balance, (currencies,): the rates of the pairs that lead to it, added up."""
-    return np.array([sum(rates[pair] for pair, _ in fx_legs(home, c)) for c in range(N_CCY)])
+    return PAIRS_TO[home] @ rates
 
 
 def initial_requirement(book: Book, log_price: Array, rates: Array, home: int = USD) -> Array:
@@ -77,23 +88,23 @@ def initial_requirement(book: Book, log_price: Array, rates: Array, home: int = 
     """
     per_market = unit_value_usd(log_price) * rates
     per_currency = usd_per_currency(log_price) * currency_rates(rates, home)
-    return np.asarray(_requirement(book.units, book.contracts, book.cash, book.loans, per_market, per_currency))
+    in_market = book.owns | book.open_in
+    return np.asarray(
+        _requirement(book.units, book.contracts, book.cash, book.loans, in_market, book.money, per_market, per_currency)
+    )
 
 
 @njit(cache=True)
-def _requirement(
-    units: Array, contracts: Array, cash: Array, loans: Array, per_market: Array, per_currency: Array
-) -> Array:
+def _requirement(units, contracts, cash, loans, in_market, money, per_market, per_currency):  # type: ignore
     out = np.zeros(units.shape[0])
-    for row in range(units.shape[0]):
-        total = 0.0
-        for m in range(per_market.size):
-            gross = abs(units[row, m]) + abs(contracts[row, m])
-            if gross != 0.0:
-                total += gross * per_market[m]
-        for c in range(per_currency.size):
-            total += abs(cash[row, c] - loans[row, c]) * per_currency[c]
-        out[row] = total
+    for m in range(per_market.size):
+        if in_market[m]:
+            for row in range(out.size):
+                out[row] += (abs(units[row, m]) + abs(contracts[row, m])) * per_market[m]
+    for c in range(per_currency.size):
+        if money[c] and per_currency[c] > 0.0:
+            for row in range(out.size):
+                out[row] += abs(cash[row, c] - loans[row, c]) * per_currency[c]
     return out
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numba import njit
 
 from abm.world.instruments import N_MARKETS, QUOTE_CCY, fx_legs
 
@@ -61,7 +62,8 @@ ORDER: Final = np.dtype(
         ("sign2", np.float64),
         ("hedge", np.float64),  # share of the currency legs sold forward, 0 to 1
         ("contract", np.bool_),  # settled as forward, future or perpetual instead of cash
-    ]
+    ],
+    align=True,
 )
 
 
@@ -128,6 +130,28 @@ def _per_member(value: np.ndarray | float) -> np.ndarray:
     """A one-dimensional value as a column, one row per member; anything else as it is."""
     value = np.asarray(value, dtype=float)
     return value.reshape(-1, 1) if value.ndim == 1 else value
+
+
+def add_up(orders: np.ndarray, filled: np.ndarray, sectors: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What was bought by sector, reason and market, USD bn, (sectors, reasons, markets) each.
+
+    Net and gross of what was traded outright, and net with what the currency legs brought.
+    """
+    net, gross, with_legs = np.zeros((3, sectors, len(REASONS), N_MARKETS))
+    _add_up(orders, filled, net, gross, with_legs)
+    with_legs += net
+    return net, gross, with_legs
+
+
+@njit(cache=True)
+def _add_up(orders, filled, net, gross, legs):  # type: ignore
+    for i in range(orders.size):
+        row, bought = orders[i], filled[i]
+        net[row.sector, row.reason, row.market] += bought
+        gross[row.sector, row.reason, row.market] += abs(bought)
+        for pair, sign in ((row.fx1, row.sign1), (row.fx2, row.sign2)):
+            if pair >= 0:
+                legs[row.sector, row.reason, pair] += bought * sign * (1.0 - row.hedge)
 
 
 @dataclass(frozen=True)

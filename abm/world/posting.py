@@ -1,7 +1,10 @@
 """Compiled loops over the rows of the ledger. `Ledger` is their only caller and says what they mean.
 
-Shared arguments: units, contracts (rows, markets); cash, loans (rows, currencies); issued, price, base, quote
-(markets,) with base -1 outside exchange rates; start (sectors + 1,) first row of each sector and the total.
+Shared arguments: units, contracts (rows, markets); cash, loans (rows, currencies), columns contiguous; issued, price,
+base, quote (markets,) with base -1 outside exchange rates; start (sectors + 1,) first row of each sector and the
+total. owns, open_in (sectors, markets), money (sectors, currencies): where a sector may have units, contracts, cash or
+loans; everything else is zero and never touched. Who has units or contracts in a market may have money in its
+currencies.
 """
 
 from typing import Any
@@ -41,16 +44,28 @@ def _buy(
 
 
 @njit(cache=True)
+def _may_have(s: int, market: int, by_contract: bool, base: Array, quote: Array, owns: Array, open_in: Array, money: Array) -> None:  # noqa: E501  # fmt: skip
+    """From now on a sector may have units of (or contracts in) a market, and money in its currencies."""
+    money[s, quote[market]] = True
+    if by_contract:
+        open_in[s, market] = True
+    elif base[market] >= 0:
+        money[s, base[market]] = True
+    else:
+        owns[s, market] = True
+
+
+@njit(cache=True)
 def post_orders(
     orders: Array, filled: Array, start: Array, issuer: Array, worth_usd: Array, price: Array, cost: Array,
-    base: Array, quote: Array, units: Array, cash: Array, contracts: Array, issued: Array, traded: Array,
+    base: Array, quote: Array, units: Array, cash: Array, contracts: Array, issued: Array,
+    owns: Array, open_in: Array, money: Array,
 ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """Post the orders' side of a settlement.
 
     filled: USD bn at the quote. issuer: (markets,) sector whose sale is issuance, -1 for none. worth_usd: USD per unit
-    at the quote. cost: share of value. traded: (sectors, markets), set where a sector now may have contracts.
-    Returns per market the units bought for cash, the units bought by contract, the costs paid (bn of the quote
-    currency) and the gross units traded.
+    at the quote. cost: share of value. Returns per market the units bought for cash, the units bought by contract, the
+    costs paid (bn of the quote currency) and the gross units traded.
     """
     spot, forward = np.zeros(price.size), np.zeros(price.size)
     paid, turnover = np.zeros(price.size), np.zeros(price.size)
@@ -73,11 +88,12 @@ def post_orders(
             if leg > 0:
                 by_contract = -order["hedge"] * amount
             if by_cash != 0.0:
+                _may_have(sector, market, False, base, quote, owns, open_in, money)
                 issues = issuer[market] == sector
                 _buy(row, market, by_cash, issues, price, base, quote, units, cash, issued)
             if by_contract != 0.0:
+                _may_have(sector, market, True, base, quote, owns, open_in, money)
                 contracts[row, market] += by_contract
-                traded[sector, market] = True
             fee = cost[market] * abs(amount) * price[market]
             cash[row, quote[market]] -= fee
             spot[market] += by_cash
@@ -89,40 +105,37 @@ def post_orders(
 
 @njit(cache=True)
 def post_market_makers(
-    first: int, weights: Array, spot: Array, forward: Array, earned: Array, price: Array,
+    s: int, start: Array, weights: Array, spot: Array, forward: Array, earned: Array, price: Array,
     base: Array, quote: Array, units: Array, cash: Array, contracts: Array, issued: Array,
+    owns: Array, open_in: Array, money: Array,
 ) -> None:  # fmt: skip
     """Post one market-making sector's side: units for cash, by contract, and costs earned, split by weights."""
-    for i in range(weights.shape[0]):
-        row = first + i
-        for market in range(price.size):
-            w = weights[i, market]
+    for market in range(price.size):
+        if spot[market] != 0.0:
+            _may_have(s, market, False, base, quote, owns, open_in, money)
+        if forward[market] != 0.0 or earned[market] != 0.0:
+            _may_have(s, market, True, base, quote, owns, open_in, money)
+        for i in range(weights.shape[0]):
+            row, w = start[s] + i, weights[i, market]
             _buy(row, market, w * spot[market], False, price, base, quote, units, cash, issued)
             contracts[row, market] += w * forward[market]
             cash[row, quote[market]] += w * earned[market]
 
 
 @njit(cache=True)
-def post_variation(start: Array, traded: Array, change: Array, quote: Array, contracts: Array, cash: Array) -> None:
-    """Pay every contract's change of price (bn of the quote currency per unit), in the markets a sector has traded."""
-    active = np.empty(change.size, np.int64)
+def post_variation(start: Array, open_in: Array, change: Array, quote: Array, contracts: Array, cash: Array) -> None:
+    """Pay every contract's change of price, bn of the quote currency per unit."""
     for s in range(start.size - 1):
-        n = 0
-        for market in range(change.size):
-            if traded[s, market] and change[market] != 0.0:
-                active[n] = market
-                n += 1
-        if n == 0:
-            continue
-        for row in range(start[s], start[s + 1]):
-            for k in range(n):
-                market = active[k]
-                cash[row, quote[market]] += contracts[row, market] * change[market]
+        for m in range(change.size):
+            if open_in[s, m] and change[m] != 0.0:
+                held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], quote[m]]
+                for i in range(held.size):
+                    money_of[i] += held[i] * change[m]
 
 
 @njit(cache=True)
 def post_funding(
-    borrowers: Array, lenders: Array, start: Array, exempt: Array, share: Array, cash: Array, loans: Array
+    borrowers: Array, lenders: Array, start: Array, exempt: Array, share: Array, money: Array, cash: Array, loans: Array
 ) -> None:
     """Turn overdrafts into loans and let spare cash repay loans, sector by sector in the order of ``borrowers``.
 
@@ -131,72 +144,106 @@ def post_funding(
     """
     for k in range(borrowers.size):
         s, lender = borrowers[k], lenders[k]
-        lent = np.zeros(cash.shape[1])
-        for row in range(start[s], start[s + 1]):
-            for c in range(cash.shape[1]):
-                x = cash[row, c]
-                if (x < 0.0 or (x > 0.0 and loans[row, c] > 0.0)) and not exempt[s, c]:
-                    drawn = -x if x < 0.0 else -min(x, loans[row, c])
-                    loans[row, c] += drawn
-                    cash[row, c] += drawn
-                    lent[c] += drawn
-        for row in range(start[lender], start[lender + 1]):
-            for c in range(cash.shape[1]):
-                loans[row, c] -= share[row] * lent[c]
-                cash[row, c] -= share[row] * lent[c]
+        for c in range(cash.shape[1]):
+            if exempt[s, c] or not money[s, c]:
+                continue
+            owned, owed = cash[start[s] : start[s + 1], c], loans[start[s] : start[s + 1], c]
+            lent = 0.0
+            for i in range(owned.size):
+                x = owned[i]
+                if x < 0.0 or (x > 0.0 and owed[i] > 0.0):
+                    drawn = -x if x < 0.0 else -min(x, owed[i])
+                    owed[i] += drawn
+                    owned[i] += drawn
+                    lent += drawn
+            if lent != 0.0:
+                money[lender, c] = True
+                for row in range(start[lender], start[lender + 1]):
+                    loans[row, c] -= share[row] * lent
+                    cash[row, c] -= share[row] * lent
 
 
 @njit(cache=True)
-def post_interest(rate: Array, spread: Array, cash: Array, loans: Array) -> None:
+def post_interest(start: Array, money: Array, rate: Array, spread: Array, cash: Array, loans: Array) -> None:
     """Interest on cash and loans, and the borrowers' spread to who lends that currency, pro rata to lending.
 
-    rate: (currencies,), spread: (rows,), both as a fraction for the period.
+    rate: (currencies,), spread: (sectors,), both as a fraction for the period.
     """
-    pool, lending = np.zeros(rate.size), np.zeros(rate.size)
-    for row in range(cash.shape[0]):
-        for c in range(rate.size):
-            loan = loans[row, c]
-            cash[row, c] += (cash[row, c] - loan) * rate[c]
-            if loan > 0.0:
-                cash[row, c] -= loan * spread[row]
-                pool[c] += loan * spread[row]
-            else:
-                lending[c] -= loan
     for c in range(rate.size):
-        pool[c] /= lending[c] if lending[c] > 0.0 else 1.0
-    for row in range(cash.shape[0]):
-        for c in range(rate.size):
-            if loans[row, c] < 0.0:
-                cash[row, c] -= loans[row, c] * pool[c]
+        pool, lending = 0.0, 0.0
+        for s in range(start.size - 1):
+            if not money[s, c]:
+                continue
+            owned, owed = cash[start[s] : start[s + 1], c], loans[start[s] : start[s + 1], c]
+            for i in range(owned.size):
+                loan = owed[i]
+                owned[i] += (owned[i] - loan) * rate[c] - max(loan, 0.0) * spread[s]
+                pool += max(loan, 0.0) * spread[s]
+                lending -= min(loan, 0.0)
+        if pool == 0.0 or lending <= 0.0:
+            continue
+        for s in range(start.size - 1):
+            if money[s, c]:
+                owned, owed = cash[start[s] : start[s + 1], c], loans[start[s] : start[s + 1], c]
+                for i in range(owned.size):
+                    owned[i] -= min(owed[i], 0.0) * (pool / lending)
 
 
 @njit(cache=True)
-def post_income(income: Array, carry: Array, quote: Array, units: Array, contracts: Array, cash: Array) -> None:
+def post_income(
+    start: Array, owns: Array, open_in: Array, income: Array, carry: Array, quote: Array,
+    units: Array, contracts: Array, cash: Array,
+) -> None:  # fmt: skip
     """Coupons and dividends per unit owned and carry per contract held, bn of the quote currency, (markets,)."""
-    for row in range(units.shape[0]):
-        for market in range(income.size):
-            u, k = units[row, market], contracts[row, market]
-            if u != 0.0 or k != 0.0:
-                cash[row, quote[market]] += u * income[market] + k * carry[market]
+    for s in range(start.size - 1):
+        for m in range(income.size):
+            money_of = cash[start[s] : start[s + 1], quote[m]]
+            if owns[s, m] and income[m] != 0.0:
+                owned = units[start[s] : start[s + 1], m]
+                for i in range(owned.size):
+                    money_of[i] += owned[i] * income[m]
+            if open_in[s, m]:
+                held = contracts[start[s] : start[s + 1], m]
+                for i in range(held.size):
+                    money_of[i] += held[i] * carry[m]
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath={"reassoc"})
 def column_sums(table: Array) -> tuple[Array, Array]:
-    """Sum and gross sum of each column of a table."""
+    """Sum and gross sum of each column of a table, in any order of addition; for checks, not for results."""
     net, gross = np.zeros(table.shape[1]), np.zeros(table.shape[1])
-    for row in range(table.shape[0]):
-        for j in range(table.shape[1]):
-            net[j] += table[row, j]
-            gross[j] += abs(table[row, j])
+    for j in range(table.shape[1]):
+        total, size = 0.0, 0.0
+        for row in range(table.shape[0]):
+            total += table[row, j]
+            size += abs(table[row, j])
+        net[j], gross[j] = total, size
     return net, gross
 
 
 @njit(cache=True)
-def gross_by_sector(start: Array, units: Array, contracts: Array, worth: Array) -> Array:
+def gross_by_sector(start: Array, owns: Array, open_in: Array, units: Array, contracts: Array, worth: Array) -> Array:
     """Sum of |units| and |contracts| times what one is worth, over the rows of each sector, (sectors,)."""
     out = np.zeros(start.size - 1)
     for s in range(start.size - 1):
-        for row in range(start[s], start[s + 1]):
-            for m in range(worth.size):
-                out[s] += (abs(units[row, m]) + abs(contracts[row, m])) * worth[m]
+        for m in range(worth.size):
+            if owns[s, m]:
+                out[s] += _size(units[start[s] : start[s + 1], m]) * worth[m]
+            if open_in[s, m]:
+                out[s] += _size(contracts[start[s] : start[s + 1], m]) * worth[m]
     return out
+
+
+@njit(cache=True)
+def _size(column: Array) -> float:
+    """Sum of absolute values; four partial sums, so that no addition waits for the one before."""
+    a = b = c = d = 0.0
+    whole = column.size - column.size % 4
+    for i in range(0, whole, 4):
+        a += abs(column[i])
+        b += abs(column[i + 1])
+        c += abs(column[i + 2])
+        d += abs(column[i + 3])
+    for i in range(whole, column.size):
+        a += abs(column[i])
+    return a + b + c + d

@@ -15,13 +15,13 @@ class Streams:
 
     def __init__(self, seed: int) -> None:
         self.seed = int(seed)
-        self._keys: dict[tuple[str, str], int] = {}
+        self._keys: dict[tuple[str, str], np.ndarray] = {}
 
     def on(self, owner: str, purpose: str, day: int = 0) -> np.random.Generator:
         """A fresh generator for this owner, purpose and day; the same arguments give the same numbers."""
         key = self._keys.get((owner, purpose))
         if key is None:
             text = f"{self.seed}/{owner}/{purpose}".encode()
-            key = int.from_bytes(hashlib.blake2b(text, digest_size=16).digest())
+            key = np.frombuffer(hashlib.blake2b(text, digest_size=16).digest()[::-1], dtype="<u8").astype(np.uint64)
             self._keys[owner, purpose] = key
-        return np.random.Generator(np.random.Philox(key=key, counter=day << 64))
+        return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, day, 0, 0], dtype=np.uint64)))

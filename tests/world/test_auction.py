@@ -420,6 +420,21 @@ def test_clearing_prices_clear_from_any_start(problem: tuple, start: float) -> N
 
 @FAST
 @given(problems)
+def test_compiled_newton_steps_lead_where_the_plain_search_leads(problem: tuple) -> None:
+    orders, schedules = problem
+    demand, x = auction._Demand(orders, schedules), np.zeros(N_MARKETS)
+    compiled = demand.newton(x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auction._Demand, "newton", lambda self, x: None)
+        plain, stuck, steps, found = auction._find_prices(demand, x)
+    if compiled is not None:
+        assert found and not stuck.any() and compiled[1] == steps
+        assert compiled[0].x == pytest.approx(plain.x, rel=1e-9, abs=1e-12)
+        assert compiled[0].jacobian == pytest.approx(plain.jacobian)
+
+
+@FAST
+@given(problems)
 def test_walk_alone_finds_the_same_prices(problem: tuple) -> None:
     orders, schedules = with_firm_slopes(problem[0]), problem[1]
     expected = clear(orders, schedules)

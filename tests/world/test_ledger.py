@@ -452,9 +452,8 @@ def test_lenders_must_lead_to_the_rest_of_the_world(lenders):
 
 
 def accrue(ledger, *, yields=0.0, rates=0.0, spread=0.0, carry=0.0, days=1.0):
-    rows = sum(ROWS.values())
     ledger.accrue(
-        LOG_PRICE, np.full(N_MARKETS, yields), np.full(N_CCY, rates), np.full(rows, spread),
+        LOG_PRICE, np.full(N_MARKETS, yields), np.full(N_CCY, rates), np.full(len(ROWS), spread),
         np.broadcast_to(carry, N_MARKETS), days,
     )  # fmt: skip
 
@@ -665,16 +664,20 @@ def test_identities_hold_through_any_sequence_of_postings(steps, seed):
         elif step == "fund":
             ledger.fund(LENDERS)
         elif step == "accrue":
-            rows = sum(ROWS.values())
-            ledger.accrue(
-                price, rng.normal(size=N_MARKETS) + 2, rng.random(N_CCY), rng.random(rows), rng.normal(size=N_MARKETS)
-            )
+            spread, carry = rng.random(len(ROWS)), rng.normal(size=N_MARKETS)
+            ledger.accrue(price, rng.normal(size=N_MARKETS) + 2, rng.random(N_CCY), spread, carry)
         elif step == "fail":
             ledger.absorb(ledger.rows["carry_traders"].start + int(rng.integers(4)), int(rng.integers(3)))
         else:
             ledger.transfer(int(rng.integers(10)), int(rng.integers(10)), int(rng.integers(N_CCY)), rng.random())
+            ledger.collect(np.array([0, 1]), np.array([0.5, 0.25]), np.array([9]), np.array([0.75]), USD)
         ledger.check(day)
         assert max(imbalances(ledger).values()) < 1e-11
+        for s, rows in enumerate(ledger.rows.values()):
+            assert not ledger.units[rows][:, ~ledger.owns[s]].any()
+            assert not ledger.contracts[rows][:, ~ledger.open_in[s]].any()
+            assert not ledger.cash[rows][:, ~ledger.money[s]].any()
+            assert not ledger.loans[rows][:, ~ledger.money[s]].any()
 
 
 @given(seed=st.integers(0, 1000))
