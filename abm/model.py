@@ -69,6 +69,7 @@ class MarketModel(mesa.Model):
         self.log_price.setflags(write=False)
         self.opening_log_price = self.log_price
         calm = scenario.state.calm_covariance_log()
+        self.calm_covariance = calm
         self.news = News(scenario.news, calm, self.streams)
         self.risk = RiskEstimate(calm)
         self.history = np.tile(self.log_price, (HISTORY_DAYS, 1))
@@ -117,6 +118,7 @@ class MarketModel(mesa.Model):
             for event in sector.announce(screen):
                 self._happen(event)
         self.policy_news = economy.expected_log_price(self.public) - expected_before
+        self.policy_news += economy.read_abroad(self.policy_news, self.calm_covariance)
         self.view = self._view(self.log_price, self.random_news + self.policy_news)
 
     def _post_schedules(self) -> tuple[np.ndarray, list[MatrixSchedule]]:
@@ -332,6 +334,10 @@ class MarketModel(mesa.Model):
         change = self.log_price - self.history[-2]
         refunding_pct = economy.refunding_yield_pct(level_of_log_price(self.log_price)[JGBS])
         self.public = economy.next_day(self.public, 100.0 * float(change[USDJPY]), refunding_pct, self.on("signalling"))
+        if self.on("expected_easing"):
+            highest = self.history[-20:].max(axis=0)
+            easing = economy.easing_expected_pct(self.log_price, highest, self.risk.calm_vol)
+            self.public = replace(self.public, easing_pct=easing)
         self._look_at_meetings()
 
     def _look_at_meetings(self) -> None:

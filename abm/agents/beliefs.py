@@ -16,6 +16,7 @@ from abm.world.instruments import (
     DURATION_YR,
     EQUITIES,
     IDS,
+    INDEX,
     JGBS,
     JPY,
     N_MARKETS,
@@ -42,28 +43,57 @@ def _premium_profile() -> np.ndarray:
 PREMIUM_PROFILE: Final = _premium_profile()
 
 
+# Response of each market to a fall of the S&P 500 by one per cent while the VIX rises by more than six points within
+# three days: own estimate, 67 windows of 2015-2026; per cent down (exchange rates, shares, bitcoin; of the pair), basis
+# points of yield down (bonds). GBPUSD, ACGB10 and EMBOND: judgement.
+FALL_PCT: Final = {
+    "SPX": 1.0, "NASDAQ": 1.1, "NIKKEI": 0.85, "BTC": 1.6,
+    "USDJPY": 0.1, "AUDUSD": 0.28, "USDMXN": -0.35, "GBPUSD": 0.15,
+}  # fmt: skip
+FALL_BP: Final = {
+    "JGB2": 0.4, "JGB10": 0.7, "JGB20": 0.5, "JGB30": 0.25, "JGB40": 0.25,
+    "UST2": 0.5, "UST10": 0.35, "UST30": 0.2, "ACGB10": 0.3, "OAT10": -0.5, "EMBOND": -1.5,
+}  # fmt: skip
+
+
+def _risk_beta() -> np.ndarray:
+    """Log price given up when one per cent of the S&P 500 is, for general risk aversion, (markets,)."""
+    out = np.zeros(N_MARKETS)
+    for market, fall in FALL_PCT.items():
+        out[INDEX[market]] = fall
+    for market, fall in FALL_BP.items():
+        out[INDEX[market]] = -fall * DURATION_YR[INDEX[market]] / 100.0
+    return out
+
+
+RISK_BETA: Final = _risk_beta()
+
+
 class BeliefParams(Params):
     """Opinions about value, common to those who price assets."""
 
     fiscal_premium_30y_bp: float = par(
         4.0, "bp of 30-year yield per % of GDP", "[L]", "premium asked by a fully concerned holder", 0, 40
     )
+    standing_deficit_pct_gdp: float = par(
+        9.0, "% of GDP", "[mem] two years of new bonds, FY2026 budget", "unfunded deficit known on day 0", 0, 100
+    )
     concern_mean: float = par(0.3, "fraction", "[L]", "members' average concern in quiet times", 0.01, 0.95)
     concern_speed_low: float = par(0.05, "per day", "[L]", "slowest member's pace of acting on concern", 0, 1)
     concern_speed_high: float = par(0.6, "per day", "[L]", "fastest member's pace of acting on concern", 0, 1)
     alarm_of_deficit: float = par(0.1, "per % of GDP", "SOURCES.md 3, [L]", "rise of concern, unfunded deficit", 0, 2)
-    alarm_of_auction: float = par(0.05, "per sd", "SOURCES.md 3, [L]", "rise of concern, weak auction", 0, 2)
+    alarm_of_auction: float = par(0.12, "per sd", "SOURCES.md 3, [L]", "rise of concern, auction weaker than by one sd", 0, 2)
     alarm_of_sell_off: float = par(
-        0.1, "per sd of 5-day yield rise beyond one", "SOURCES.md 3, [L]", "rise of concern, super-longs falling", 0, 2
+        0.05, "per sd of 5-day yield rise beyond one", "SOURCES.md 3, [L]", "rise of concern, super-longs falling", 0, 2
     )
     relief_of_issuance_cut: float = par(
-        0.5, "per % of GDP and year", "SOURCES.md 3, [L]", "fall of concern when super-long issuance is cut", 0, 5
+        0.8, "per % of GDP and year", "SOURCES.md 3, [L]", "fall of concern when super-long issuance is cut", 0, 5
     )
     relief_of_purchases: float = par(
-        0.3, "per % of GDP", "SOURCES.md 3, [L]", "fall of concern when the central bank buys exceptionally", 0, 5
+        0.15, "per % of GDP", "SOURCES.md 3, [L]", "fall of concern when the central bank buys exceptionally", 0, 5
     )
     alarm_half_life_days: float = par(
-        5.0, "trading days", "January 2026: half-life of days", "median half-life of alarm", 0.5, 250
+        2.0, "trading days", "January 2026: half-life of days", "median half-life of alarm", 0.5, 250
     )
     real_duration_nikkei_yr: float = par(10.0, "years", "SOURCES.md 3", "real-rate duration of the Nikkei", 0, 50)
     real_duration_spx_yr: float = par(14.0, "years", "SOURCES.md 3", "real-rate duration of the S&P 500", 0, 50)
@@ -71,9 +101,11 @@ class BeliefParams(Params):
     risk_premium_pct: float = par(
         2.0, "% of share value per doubling of volatility", "SOURCES.md 3, [L]", "price of own-market volatility", 0, 20
     )
-    aversion_pct: float = par(2.0, "% of share value per sd", "[L]", "price of general risk aversion", 0, 20)
+    aversion_pct: float = par(
+        2.0, "% of S&P 500 per sd", "[L]", "price of general risk aversion; other markets by RISK_BETA", 0, 20
+    )
     fiscal_premium_yen_pct: float = par(
-        0.4, "% of USDJPY per % of GDP", "[L]", "weaker yen thought fair by a fully concerned holder", 0, 10
+        0.1, "% of USDJPY per % of GDP", "[L]", "weaker yen thought fair by a fully concerned holder", 0, 10
     )
     exporter_gain: float = par(0.3, "% per % of yen weakness", "SOURCES.md 3", "earnings of Nikkei exporters", 0, 2)
 
@@ -103,9 +135,10 @@ class FiscalState:
 def alarming_news(now: FiscalState, before: FiscalState, sell_off_sd: float) -> np.ndarray:
     """What is new since yesterday, positive is alarming, (5,): deficit, weak auctions, sell-off, issuance, purchases.
 
-    sell_off_sd: standardised fall of super-long prices over five days; what exceeds one counts, a fifth each day.
+    sell_off_sd: standardised fall of super-long prices over five days; what exceeds one counts, a fifth each day. An
+    auction weaker by up to one standard deviation is no news either.
     """
-    auctions = now.auction_sd - AUCTION_MEMORY * before.auction_sd
+    auctions = max(now.auction_sd - AUCTION_MEMORY * before.auction_sd - 1.0, 0.0)
     sell_off = max(sell_off_sd - 1.0, 0.0) / 5.0
     cuts = now.issuance_pct - before.issuance_pct
     return np.array(
@@ -127,16 +160,17 @@ def next_alarm(alarm: np.ndarray, keep: np.ndarray, weights: np.ndarray, news: n
 
 
 def share_value(
-    yield_change: np.ndarray, inflation_change: np.ndarray, yen_weakness: np.ndarray, p: BeliefParams
+    yield_change: np.ndarray, growth_change: np.ndarray, yen_weakness: np.ndarray, p: BeliefParams
 ) -> np.ndarray:
     """Log fair value of share indices through discount rate and exports, (equities,).
 
-    -real duration x (ten-year yield - expected inflation) + exporter gain x yen weakness; changes since day 0,
-    fractions (0.01 is one percentage point or one per cent).
+    -real duration x (ten-year yield - expected nominal growth) + exporter gain x yen weakness (Gordon 1959); changes
+    since day 0, fractions (0.01 is one percentage point or one per cent). Growth is what data and expected inflation
+    say: weak data lower the yield and the growth it discounts alike.
     """
     durations = {"NIKKEI": p.real_duration_nikkei_yr, "NASDAQ": p.real_duration_nasdaq_yr}
     years = np.array([durations.get(IDS[i], p.real_duration_spx_yr) for i in EQUITIES])
-    return -years * (yield_change - inflation_change) + p.exporter_gain * yen_weakness
+    return -years * (yield_change - growth_change) + p.exporter_gain * yen_weakness
 
 
 class Believer(Sector):
@@ -188,10 +222,18 @@ class Believer(Sector):
         if view.on("fiscal_concern"):
             news = alarming_news(FiscalState.of(view.public), self.seen, sell_off_sd(view))
             self.alarm = next_alarm(self.alarm, self.alarm_keep, self.alarm_weights, news)
-            self.newly_priced = self.concern_speed * (self.concern * view.public.unfunded_pct_gdp - self.priced_deficit)
+            self.newly_priced = self.concern_speed * (self.worrying_deficit(view) - self.priced_deficit)
             self.priced_deficit = self.priced_deficit + self.newly_priced
         self.seen = FiscalState.of(view.public)
         return True
+
+    def worrying_deficit(self, view: View) -> np.ndarray:
+        """Concern x unfunded deficit beyond what was priced on day 0, % of GDP, (members,).
+
+        concern (U0 + U) - quiet concern U0: a weak auction makes people look anew at the deficit there already was.
+        """
+        standing = self.params.standing_deficit_pct_gdp
+        return np.asarray(self.concern * (standing + view.public.unfunded_pct_gdp) - self.base_concern * standing)
 
     @property
     def concern(self) -> np.ndarray:
@@ -209,16 +251,17 @@ class Believer(Sector):
     def revaluation(self, view: View) -> np.ndarray:
         """Change of log fair value since day 0 beyond public news, fiscal premium left out, (markets,).
 
-        Shares: discount rate, exports, volatility and risk aversion.
+        Shares: discount rate less growth, exports, volatility. All markets: risk aversion.
         """
         p, public = self.params, view.public
         moved = self.change_without_daily_news(view)
         inflation = (public.inflation_expected_pct - self.opening_inflation_pct) / 100.0
         yen = QUOTE_CCY[EQUITIES] == JPY
-        out = np.zeros(N_MARKETS)
+        growth = public.growth_pct[QUOTE_CCY[EQUITIES]] / 100.0 + yen * inflation
         yield_change = -moved[DISCOUNT_BOND] / DURATION_YR[DISCOUNT_BOND]
-        out[EQUITIES] = share_value(yield_change, yen * inflation, yen * moved[USDJPY], p)
-        turbulence = view.vol[EQUITIES] / view.calm_vol[EQUITIES] - self.opening_vol_ratio[EQUITIES]
         aversion = public.risk_aversion_sd - self.opening_aversion_sd
-        out[EQUITIES] -= (p.risk_premium_pct * turbulence + p.aversion_pct * aversion) / 100.0
+        out = -p.aversion_pct / 100.0 * aversion * RISK_BETA
+        turbulence = view.vol[EQUITIES] / view.calm_vol[EQUITIES] - self.opening_vol_ratio[EQUITIES]
+        out[EQUITIES] += share_value(yield_change, growth, yen * moved[USDJPY], p)
+        out[EQUITIES] -= p.risk_premium_pct * turbulence / 100.0
         return out

@@ -22,6 +22,9 @@ class HolderParams(Params):
     active_slope_usd_bn_per_pct: float = par(
         0.12, "USD bn per %", "SOURCES.md 2: 3-5 % per $1 bn in all [L]", "active holders, per day", 0, 10
     )
+    aversion_pct: float = par(
+        3.2, "% of price per sd", "as for shares, response 1.6 times the S&P's [calc]", "price of general risk aversion", 0, 30
+    )
     cash_usd_bn: float = par(
         150, "USD bn", "half of the stablecoins outstanding [mem]", "dollars kept for dips", 0, 5000
     )
@@ -89,7 +92,8 @@ class BitcoinHolders(Sector):
         cash = np.maximum(self.book.cash[: self.n, USD], 0.0)
         blocks = [no_orders()]
         if view.on("dip_buying"):
-            gap = view.log_price[BTC] - view.news[BTC] - self.anchor_log
+            aversion = self.params.aversion_pct / 100.0 * view.public.risk_aversion_sd
+            gap = view.log_price[BTC] - view.news[BTC] - self.anchor_log + aversion
             blocks += [self._around_anchor(gap, held, cash), self._bids(gap, cash), self._offers(gap, held)]
         if view.on("client_flows"):
             blocks.append(self._client_flows(view, held))

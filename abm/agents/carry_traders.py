@@ -21,7 +21,6 @@ UST2, NASDAQ, EMBOND, AUD_CASH, BITCOIN = range(5)
 USDMXN: Final = INDEX["USDMXN"]
 LIQUID_FIRST: Final = np.argsort(COST_BP[ASSETS], kind="stable")
 LOOKBACKS: Final = np.arange(20, 61)  # days of the retail traders' moving averages
-DAYS_OF_TREND: Final = 20
 DUST_USD_BN: Final = 1e-12  # a tenth of a cent: what rounding leaves of a closed position is not traded
 
 
@@ -56,10 +55,12 @@ class CarryParams(Params):
     )
     slack_sigma: float = par(0.3, "log", "[L]", "room between the limit that binds on day 0 and the other two", 0, 2)
     trend_cut: float = par(0.5, "share", "[L]", "most of its leverage that a fund gives up to a trend", 0, 1)
-    trend_turn: float = par(2.0, "sd", "[L]", "20-day loss of the basket at which half of that is gone", 0, 5)
+    trend_turn: float = par(
+        2.0, "sd", "[L]", "loss of the basket over the fund's horizon at which half of that is gone", 0, 5
+    )
     trend_width: float = par(0.6, "sd", "[L]", "width of that reaction", 0.05, 5)
     vix_response: float = par(
-        0.1,
+        0.15,
         "log per sd",
         "Brunnermeier, Nagel and Pedersen (2008) [L]",
         "leverage given up as risk aversion rises",
@@ -70,7 +71,7 @@ class CarryParams(Params):
         0.25, "share of July 2024", "SOURCES.md 1 (CFTC 45k of 184k)", "how crowded yen shorts are", 0, 3
     )
     intervention_response: float = par(
-        0.9, "log", "SOURCES.md 3; fitted to the checks and operations of 2022-26 [L]", "yen debt repaid in fear", 0, 10
+        0.5, "log", "SOURCES.md 3; fitted to the checks and operations of 2022-26 [L]", "yen debt repaid in fear", 0, 10
     )
     crowding_weight: float = par(0.7, "per crowding", "[L]", "rise of that response with crowding", 0, 10)
     hike_weight: float = par(0.3, "share", "[L]", "weight of a feared rate rise against a feared operation", 0, 5)
@@ -82,6 +83,9 @@ class CarryParams(Params):
     band_high: float = par(0.25, "share of position", "[L]", "widest no-trade band", 0, 1)
     yen_band: float = par(0.05, "share of debt", "[L]", "no-trade band of the yen share of the debt", 0, 1)
     depth_share: float = par(0.5, "of a usual day's move", "SOURCES.md 8", "most a discretionary flow moves", 0, 5)
+    rush_per_crowding: float = par(
+        2.0, "per crowding", "Brunnermeier, Nagel and Pedersen (2008) [L]", "rise of that for sales in a crowded trade", 0, 20
+    )
     stop_low: float = par(0.03, "share of position", "SOURCES.md 3", "tightest stop", 0.005, 1)
     stop_high: float = par(0.10, "share of position", "SOURCES.md 3 (3-5 %) [L]", "widest stop", 0.005, 1)
     stop_cut: float = par(0.3, "share of position", "[L]", "closed when the stop is hit", 0, 1)
@@ -89,6 +93,9 @@ class CarryParams(Params):
         10, "days", "[L]", "memory of the best equity that losses are counted from", 1, 500
     )
     return_half_life_days: float = par(30, "days", "[L]", "return of confidence after a stop", 1, 1000)
+    days_between_stops: float = par(
+        500, "days", "[calc] mean over funds and days of the baseline", "since a fund's last stop on day 0", 1, 10_000
+    )
     retail_long_usd_bn: float = par(30, "USD bn", "SOURCES.md 1 (FFAJ)", "retail dollars bought", 0, 1000)
     retail_short_usd_bn: float = par(30, "USD bn", "SOURCES.md 1 (FFAJ)", "retail dollars sold", 0, 1000)
     retail_leverage_median: float = par(4, "x equity", "[mem]", "median leverage of retail accounts", 1, 25)
@@ -164,9 +171,16 @@ def basket_volatility(weights: np.ndarray, view: View, funding: int) -> np.ndarr
 
 
 def trend_factor(loss_sd: np.ndarray, turn: float, width: float, cut: float) -> np.ndarray:
-    """Share of leverage kept after a 20-day loss of so many standard deviations: from one at none to 1 - cut."""
+    """Share of leverage kept after a loss of so many standard deviations: from one at none to 1 - cut."""
     logistic = (1.0 + np.exp(-turn / width)) / (1.0 + np.exp((loss_sd - turn) / width))
     return np.asarray(1.0 - cut + cut * logistic)
+
+
+def usual_share(params: CarryParams) -> float:
+    """Mean of `trend_factor` over calm days, on which losses are standard normal."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(21)
+    kept = trend_factor(nodes, params.trend_turn, params.trend_width, params.trend_cut)
+    return float(weights @ kept / weights.sum())
 
 
 def yen_share(public: Public, calm: Public, response: np.ndarray, hike_weight: float) -> np.ndarray:
@@ -227,8 +241,9 @@ class CarryTraders(Sector):
     Columns: is_fund; gross_open, weights (assets,), leverage_open, leverage_limit: the fund on day 0 and its own
     limit; appetite_slack, var_slack: room under the other two limits; response, horizon_days, band, stop: reactions
     of the fund; peak_usd_bn, confidence: best equity remembered and share of leverage dared since the last stop;
-    scale, risk_open, carry_open, hurdle_pct: set on day 0; stopped: hit its stop today. core_usd_bn, response_usd_bn,
-    lookback_days, retail_leverage, retail_band_usd_bn: the retail account.
+    scale, risk_open, carry_open, hurdle_pct: set on day 0; lookback_days: over which it looks back, a fund as many days
+    as its horizon; stopped: hit its stop today. core_usd_bn, response_usd_bn,
+    retail_leverage, retail_band_usd_bn: the retail account.
     """
 
     id = "carry_traders"
@@ -268,7 +283,8 @@ class CarryTraders(Sector):
         self.horizon_days = p.horizon_low_days * (p.horizon_high_days / p.horizon_low_days) ** u[:, 0]
         self.band = p.band_low + (p.band_high - p.band_low) * u[:, 1]
         self.stop = (p.stop_low + (p.stop_high - p.stop_low) * u[:, 2]) * self.leverage_open
-        self.confidence = np.ones(self.n)
+        last_stop = p.days_between_stops * streams.on(self.id, "last stop").standard_exponential(self.n)
+        self.confidence = 1.0 - p.stop_cut * 0.5 ** (last_stop / p.return_half_life_days)
         self.stopped = np.zeros(self.n, dtype=bool)
 
     def _draw_retail(self, p: CarryParams, streams: Streams) -> None:
@@ -282,7 +298,8 @@ class CarryTraders(Sector):
         leverage = p.retail_leverage_median * np.exp(p.retail_leverage_sigma * z[:, 1])
         self.retail_leverage = np.clip(leverage, 1.0, 0.8 / RETAIL_FX_RATE)
         self.response_usd_bn = 100.0 * p.retail_response_usd_bn_per_pct * size
-        self.lookback_days = LOOKBACKS[0] + (u[:, 1] * LOOKBACKS.size).astype(np.int64)
+        retail_lookback = LOOKBACKS[0] + (u[:, 1] * LOOKBACKS.size).astype(np.int64)
+        self.lookback_days = np.where(self.is_fund, np.rint(self.horizon_days).astype(np.int64), retail_lookback)
         band_pct = p.retail_band_low_pct + (p.retail_band_high_pct - p.retail_band_low_pct) * u[:, 2]
         self.retail_band_usd_bn = self.response_usd_bn * band_pct / 100.0
 
@@ -310,6 +327,7 @@ class CarryTraders(Sector):
         self.risk_open = basket_volatility(self.weights, view, funding)
         self.carry_open = self.weights @ carry_pct(view, self.params, funding)
         self.hurdle_pct = np.minimum(self.carry_open - 1.0, self.params.hurdle_pct)
+        self.usual_share = usual_share(self.params) * self.confidence[self.is_fund].mean()
         wanted = self.leverage_open * self.appetite_slack
         self.scale = wanted * self.risk_open**2 / (self.carry_open - self.hurdle_pct)
         self.peak_usd_bn = self.book.equity_usd(view.log_price)[: self.n]
@@ -336,7 +354,7 @@ class CarryTraders(Sector):
     def desired_leverage(self, view: View, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """min(own limit, scale x (carry - hurdle) / variance, VaR limit) x trend x risk aversion x confidence, (rows,).
 
-        Second, whether the VaR limit is the one that binds.
+        The factors count against their usual size, so that calm days leave leverage where it was. Second, whether the VaR limit is the one that binds.
         """
         p, funding, weights = self.params, self._funding(view), self.weights[rows]
         risk = basket_volatility(weights, view, funding)
@@ -344,10 +362,11 @@ class CarryTraders(Sector):
         appetite = self.scale[rows] * np.maximum(carry, 0.0) / risk**2
         var_limit = self.leverage_open[rows] * self.var_slack[rows] * self.risk_open[rows] / risk
         least = np.minimum(np.minimum(self.leverage_limit[rows], appetite), var_limit)
-        change = weights @ (EXPOSURES[funding] @ view.change(DAYS_OF_TREND))
-        loss_sd = -change / (risk * np.sqrt(DAYS_OF_TREND / DAYS_PER_YEAR))
+        days = self.lookback_days[rows]
+        changes = (view.log_price - view.history[-1 - days]) @ EXPOSURES[funding].T
+        loss_sd = -(weights * changes).sum(axis=1) / (risk * np.sqrt(days / DAYS_PER_YEAR))
         kept = trend_factor(loss_sd, p.trend_turn, p.trend_width, p.trend_cut) * self.confidence[rows]
-        kept *= np.exp(-p.vix_response * max(view.public.risk_aversion_sd, 0.0))
+        kept *= np.exp(-p.vix_response * max(view.public.risk_aversion_sd, 0.0)) / self.usual_share
         return np.minimum(least * kept, self.leverage_limit[rows]), var_limit <= least
 
     # -- what a fund does --------------------------------------------------------------------------------------------
@@ -385,13 +404,15 @@ class CarryTraders(Sector):
         risen = view.public.intervention_risk - self.calm_public.intervention_risk
         return float(1.0 + self.params.urgency * max(risen, 0.0))
 
-    def _within_depth(self, view: View, market: Any, quantity: np.ndarray, share: float) -> np.ndarray:
+    def _within_depth(self, view: View, market: Any, quantity: np.ndarray) -> np.ndarray:
         """`respect_depth` with a usual day taken as a calm one, so that flows of choice queue up in a storm.
 
         Depth is yesterday's; measured in days of running volatility, orders would grow as depth is about to vanish.
+        Sellers of a crowded position wait less: nobody wants to be the last to leave.
         """
-        usual = np.minimum(1.0, view.calm_vol[market] / view.vol[market])
-        return self.respect_depth(view, market, quantity, share * usual)
+        p, usual = self.params, np.minimum(1.0, view.calm_vol[market] / view.vol[market])
+        rush = np.where(quantity.sum(axis=0) < 0.0, 1.0 + p.rush_per_crowding * p.crowding, 1.0)
+        return self.respect_depth(view, market, quantity, p.depth_share * self._haste(view) * rush * usual)
 
     def _asset_trades(self, view: View, books: _Books, wanted: np.ndarray, stopped: np.ndarray) -> np.ndarray:
         """Trades (funds, assets), USD bn: towards wanted leverage where it is out of the band, or the stop's share.
@@ -404,9 +425,8 @@ class CarryTraders(Sector):
         gap = np.where(off, -np.expm1(-self._haste(view) / self.horizon_days[rows]) * gap, 0.0)
         mix = books.held / np.maximum(gross, 1e-300)[:, None]
         trade = gap[:, None] * np.where(gap[:, None] > 0.0, self.weights[rows], mix)
-        share = self.params.depth_share * self._haste(view)
-        trade = self._within_depth(view, ASSETS, trade, share)
-        trade[:, EMBOND] = self._within_depth(view, USDMXN, trade[:, EMBOND], share)
+        trade = self._within_depth(view, ASSETS, trade)
+        trade[:, EMBOND] = self._within_depth(view, USDMXN, trade[:, EMBOND])
         trade[stopped] = -self.params.stop_cut * books.held[stopped]
         return trade
 
@@ -422,8 +442,7 @@ class CarryTraders(Sector):
         share = np.where(off, share + pace * (wished - share), share)
         after = share * np.maximum(books.debt + trade.sum(axis=1), 0.0)
         yen = np.where(off | trade.any(axis=1), after - books.yen_debt, 0.0)
-        limit = self.params.depth_share * self._haste(view)
-        return np.where(stopped, yen, self._within_depth(view, USDJPY, np.where(stopped, 0.0, yen), limit))
+        return np.where(stopped, yen, self._within_depth(view, USDJPY, np.where(stopped, 0.0, yen)))
 
     def _response(self, books: _Books) -> np.ndarray:
         """Response to fear: the more crowded yen shorts are, the fewer wish to be the last to leave.
@@ -462,7 +481,8 @@ class CarryTraders(Sector):
         trade = contrarian_trades(
             ~self.is_fund, self.core_usd_bn, self.response_usd_bn, gap, position, most, self.retail_band_usd_bn
         )
-        trade = self._within_depth(view, USDJPY, trade, p.depth_share)
+        usual = min(1.0, float(view.calm_vol[USDJPY] / view.vol[USDJPY]))
+        trade = self.respect_depth(view, USDJPY, trade, p.depth_share * usual)
         t = np.flatnonzero(trade)
         if not t.size:
             return no_orders()

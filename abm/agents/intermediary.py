@@ -75,9 +75,9 @@ class IntermediaryParams(BeliefParams):
         0.1, "% a day", "[L]", "risk charged for balance sheet, even where prices hardly move", 0.001, 5
     )
     volatility_cap: float = par(
-        4.0,
+        2.5,
         "multiple of calm",
-        "SOURCES.md 2: impact 5-12 times in stress",
+        "SOURCES.md 2: impact 5-12 times in stress, so volatility 2.2-3.5 times",
         "highest volatility charged",
         1,
         100,
@@ -92,8 +92,8 @@ class IntermediaryParams(BeliefParams):
         0,
         1,
     )
-    concern_speed_low: float = par(0.3, "per day", "[L]", "slowest member's pace of acting on concern", 0, 1)
-    concern_speed_high: float = par(0.9, "per day", "[L]", "fastest member's pace of acting on concern", 0, 1)
+    concern_speed_low: float = par(0.7, "per day", "[L]", "slowest member's pace of acting on concern", 0, 1)
+    concern_speed_high: float = par(1.0, "per day", "[L]", "fastest member's pace of acting on concern", 0, 1)
 
 
 def assets(book: Book) -> np.ndarray:

@@ -108,7 +108,7 @@ class RealMoneyParams(BeliefParams):
         10.0, "USD bn per 1 %", "[L]", "lasting demand for the dollar against the peso", 0, 1e4
     )
     flow_to_depth: float = par(
-        0.45,
+        0.6,
         "fraction",
         "SOURCES.md 8: flows a fifth to a third of calm variance",
         "daily client flows that move a market by this share of its calm volatility, related markets counted",
@@ -297,7 +297,7 @@ class RealMoney(Believer):
             blocks.append(_filled(rows, fiscal != 0.0, "fiscal_concern", fiscal, -left))
             left = left + np.minimum(fiscal, 0.0)
         if view.on("client_flows"):
-            clients = np.maximum(self.client_flows(view, cells), -left)
+            clients = np.clip(self.client_flows(view, cells), -left, left)
             blocks.append(_filled(rows, clients != 0.0, "client_flows", clients, -left))
             left = left + np.minimum(clients, 0.0)
         if view.on("habitat_demand"):
@@ -316,12 +316,14 @@ class RealMoney(Believer):
     def client_flows(self, view: View, cells: Cells) -> np.ndarray:
         """Subscriptions and redemptions in home markets and firms' currency business, (cells,), USD bn.
 
-        Their size follows the usual depth of a market, not today's: clients do not wait for a thin market to fill.
+        Their size follows the geometric mean of a market's usual depth and yesterday's: clients trade less in a thin
+        market, but do not wait for it to fill. Purchases are cut like sales, at what is owned, so that flows balance.
         """
         rng, p = view.streams.on(self.id, "client_flows", view.day), self.params
         common = rng.standard_normal(N_MARKETS)[cells.market]
         own = rng.standard_normal((self.n, SLOTS))[self.ids[cells.member], SLOT[cells.market]]
-        flow_sd = p.flow_to_depth * self.usual_depth * view.calm_vol / np.maximum(self.related, 1.0)
+        depth = np.sqrt(self.usual_depth * np.minimum(view.depth, self.usual_depth))
+        flow_sd = p.flow_to_depth * depth * view.calm_vol / np.maximum(self.related, 1.0)
         share, spread = self.share.take(cells.flat), self.spread.take(cells.flat)
         return client_flow(flow_sd[cells.market], share, spread, common, own, p.flow_common_share)
 

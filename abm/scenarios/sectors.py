@@ -10,6 +10,7 @@ MODEL_SWITCHES = {
     "news": "random public news every day",
     "margin_calls": "margin calls, forced sales and the broker's liquidation",
     "signalling": "words and rate checks act on beliefs",
+    "expected_easing": "central banks are expected to answer a fall of shares",
 }
 
 

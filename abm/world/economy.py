@@ -26,6 +26,7 @@ from abm.world.instruments import (
     IS_BOND,
     JGBS,
     JPY,
+    N_CCY,
     N_MARKETS,
     QUOTE_CCY,
     USDJPY,
@@ -34,8 +35,14 @@ from abm.world.instruments import (
 YEAR_DAYS: Final = 250
 BANK_CCY: Final = {"BOJ": CCY["JPY"], "FED": CCY["USD"], "ECB": CCY["EUR"]}
 COUNTRY_CCY: Final = {"JP": CCY["JPY"], "US": CCY["USD"], "EU": CCY["EUR"]}
-HORIZON_YR: Final = 2.0  # of the rate differential that moves exchange rates
-FX_PER_RATE_PCT: Final = 4.0  # per cent of exchange rate per percentage point of two-year differential [L]
+FX_PER_TWO_YEAR_PCT: Final = 2.0  # per cent of exchange rate per point of two-year and of ten-year differential: own
+FX_PER_TEN_YEAR_PCT: Final = 4.5  # estimate, 5-day changes of USDJPY on both, 2015-2026 (Fed H.15, Japan MoF)
+READ_ABROAD: Final = 0.5  # of a country's policy news read as news about rates elsewhere (King and Wadhwani 1990) [L]
+EASING_PER_PCT: Final = 0.03  # points of easing expected per per cent of an unusual fall of shares; Cieslak and
+# Vissing-Jorgensen (2021), size from memory
+EASING_TERMINAL_SHARE: Final = 0.5  # part of it thought to last [L]
+UNUSUAL_FALL_SD: Final = 2.0  # 20-day standard deviations of the share index that count as usual [L]
+SHARES_OF: Final = {"USD": ("SPX", 1.0), "JPY": ("NIKKEI", 1.0), "EUR": ("SPX", 0.5), "GBP": ("SPX", 0.5), "AUD": ("SPX", 0.5)}
 SWAP_BASIS_PCT: Final = 0.15  # dollar-yen basis paid by who sells dollars forward (0.15-0.60 by regime) [L]
 NEAR_TERM_HALF_LIFE_DAYS: Final = 500.0  # over which the priced path catches up with the policy rate itself [L]
 EARNINGS_PCT_PER_SD: Final = 0.6  # per cent of equity value per standard deviation of activity news [L]
@@ -58,6 +65,8 @@ CREDIBILITY_RECOVERY: Final = 0.01  # of lost credibility regained a day [L]
 SILENCE_DAYS: Final = 20  # of silence after which the ladder is one step lower [L]
 WEAK_AUCTION_HALF_LIFE_DAYS: Final = 5.0
 NEVER: Final = 10_000  # trading days since something that has not happened
+SOURCE_BONDS: Final = [INDEX[name] for name in ("JGB10", "UST10", "BUND10")]
+SHAPE_OF_DATA: Final = 2.0  # near-term over terminal change after US payrolls: own estimate, 2-, 10- and 30-year yields
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,10 @@ class Public:
     terminal_rate_pct: np.ndarray  # (currencies,) where people expect the policy rate to end
     near_term_pct: np.ndarray  # (currencies,) start of the expected path less the policy rate
     speed_per_yr: np.ndarray  # (currencies,) of the expected path towards the terminal rate
+    growth_pct: np.ndarray = field(default_factory=lambda: np.zeros(N_CCY))  # (currencies,) nominal growth expected
+    # over ten years, changes since day 0 that data explain, points
+    easing_pct: np.ndarray = field(default_factory=lambda: np.zeros(N_CCY))  # (currencies,) easing that a fall of
+    # shares makes people expect, points
     inflation_pct: float = 2.0  # Japan, year on year
     inflation_expected_pct: float = 2.0  # Japan, next years
     import_pressure_pct: float = 0.0  # depreciation not yet passed on, per cent of CPI
@@ -166,31 +179,60 @@ def path_average_pct(public: Public, years: np.ndarray | float) -> np.ndarray:
     """Average policy rate expected over the next ``years``, per cent, shape (currencies, len(years)).
 
     r_inf + (s - r_inf) (1 - exp(-k t)) / (k t), with s = r + near-term part (Nelson-Siegel slope factor; Diebold
-    and Li 2006).
+    and Li 2006). Easing that a fall of shares makes people expect is taken off the start, and half of it off r_inf.
     """
     t = np.atleast_1d(np.asarray(years, dtype=float))
     kt = np.maximum(public.speed_per_yr[:, None] * t, 1e-12)
     slope = -np.expm1(-kt) / kt
-    start = public.policy_rate_pct + public.near_term_pct
-    return np.asarray(public.terminal_rate_pct[:, None] + (start - public.terminal_rate_pct)[:, None] * slope)
+    start = public.policy_rate_pct + public.near_term_pct - public.easing_pct
+    terminal = public.terminal_rate_pct - EASING_TERMINAL_SHARE * public.easing_pct
+    return np.asarray(terminal[:, None] + (start - terminal)[:, None] * slope)
+
+
+def easing_expected_pct(log_price: np.ndarray, highest_20d: np.ndarray, calm_vol: np.ndarray) -> np.ndarray:
+    """Easing that central banks are expected to answer a fall of shares with, points, (currencies,).
+
+    k [100 (highest close of 20 days - close) - 2 sd of 20 days]^+, of each currency's share index; log prices and
+    daily calm volatilities, (markets,). What falls less is usual and answered by nobody, what recovers is taken back.
+    """
+    out = np.zeros(N_CCY)
+    for currency, (index, weight) in SHARES_OF.items():
+        i = INDEX[index]
+        fall_pct = 100.0 * float(highest_20d[i] - log_price[i])
+        usual_pct = UNUSUAL_FALL_SD * 100.0 * float(calm_vol[i]) * math.sqrt(20.0)
+        out[CCY[currency]] = weight * EASING_PER_PCT * max(fall_pct - usual_pct, 0.0)
+    return out
 
 
 def expected_log_price(public: Public) -> np.ndarray:
     """Part of every log price that public expectations account for, shape (markets,).
 
-    Bonds: -duration x average expected policy rate over the duration. Exchange rates: uncovered parity over a
-    two-year horizon, scaled to the observed response to two-year differentials; the yen also falls with expected
-    inflation (purchasing-power parity over five years) and rises with the operation people expect of the ministry.
+    Bonds: -duration x average expected policy rate over the duration. Exchange rates: the differentials of expected
+    rates over two and ten years, times the observed response to each; the yen also falls with expected inflation
+    (purchasing-power parity over five years) and rises with the operation people expect of the ministry.
     """
     out = np.zeros(N_MARKETS)
     years = DURATION_YR[IS_BOND]
     average = path_average_pct(public, years)
     out[IS_BOND] = -years * average[QUOTE_CCY[IS_BOND], np.arange(years.size)] / 100.0
-    two_year = path_average_pct(public, HORIZON_YR)[:, 0]
-    out[FX] = FX_PER_RATE_PCT / 100.0 * (two_year[BASE_CCY[FX]] - two_year[QUOTE_CCY[FX]])
+    priced = path_average_pct(public, np.array([2.0, 10.0])) @ np.array([FX_PER_TWO_YEAR_PCT, FX_PER_TEN_YEAR_PCT])
+    out[FX] = (priced[BASE_CCY[FX]] - priced[QUOTE_CCY[FX]]) / 100.0
     out[USDJPY] -= YEN_PER_OPERATION / 100.0 * public.intervention_risk
     out[USDJPY] += YEN_PER_INFLATION / 100.0 * (public.inflation_expected_pct - INFLATION_TARGET_PCT)
     return out
+
+
+def read_abroad(policy_news: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """What news about one country's expected rates says about bonds elsewhere, log price, (markets,).
+
+    READ_ABROAD x cov(m, b) / var(b) x news of b, b being the ten-year bond of Japan, the US and the euro area in turn
+    and m every bond of another currency. policy_news: (markets,) log price. covariance: of calm daily changes.
+    """
+    out = np.zeros(N_MARKETS)
+    for bond in SOURCE_BONDS:
+        abroad = IS_BOND & (QUOTE_CCY != QUOTE_CCY[bond])
+        out += abroad * covariance[:, bond] / covariance[bond, bond] * policy_news[bond]
+    return READ_ABROAD * out
 
 
 def perceived_hike_risk(
@@ -301,11 +343,16 @@ def _(event: ev.PolicyGuidance, public: Public) -> Public:
 @hear.register
 def _(event: ev.DataSurprise, public: Public) -> Public:
     c = COUNTRY_CCY[event.country]
-    return replace(
+    near_bp = event.near_term_change_bp
+    if near_bp is None:
+        near_bp = SHAPE_OF_DATA * event.terminal_change_bp
+    heard = replace(
         public,
         terminal_rate_pct=_plus(public.terminal_rate_pct, c, event.terminal_change_bp / 100.0),
-        near_term_pct=_plus(public.near_term_pct, c, event.near_term_change_bp / 100.0),
+        near_term_pct=_plus(public.near_term_pct, c, near_bp / 100.0),
     )
+    learned = float((path_average_pct(heard, 10.0) - path_average_pct(public, 10.0))[c, 0])
+    return replace(heard, growth_pct=_plus(public.growth_pct, c, learned))
 
 
 def _launch(public: Public, total_jpy_tn: float, years: float, forgoes_revenue: bool) -> Public:

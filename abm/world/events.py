@@ -167,7 +167,9 @@ class DataSurprise(Event):
     kind: Literal["data_surprise"] = "data_surprise"
     country: Literal["US", "JP", "EU"] = Field(description="whose data")
     terminal_change_bp: SignedBp = Field(description="change of the perceived terminal rate, basis points")
-    near_term_change_bp: SignedBp = Field(0.0, description="change of the rate expected within a year, basis points")
+    near_term_change_bp: SignedBp | None = Field(
+        None, description="change of the rate expected within a year, basis points; empty: twice that of the terminal rate"
+    )
     growth_sd: float = Field(
         0.0, ge=-8, le=8, description="surprise about activity, standard deviations; moves expected earnings"
     )
