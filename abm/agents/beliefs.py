@@ -82,7 +82,9 @@ class BeliefParams(Params):
     concern_speed_low: float = par(0.05, "per day", "[L]", "slowest member's pace of acting on concern", 0, 1)
     concern_speed_high: float = par(0.6, "per day", "[L]", "fastest member's pace of acting on concern", 0, 1)
     alarm_of_deficit: float = par(0.1, "per % of GDP", "SOURCES.md 3, [L]", "rise of concern, unfunded deficit", 0, 2)
-    alarm_of_auction: float = par(0.12, "per sd", "SOURCES.md 3, [L]", "rise of concern, auction weaker than by one sd", 0, 2)
+    alarm_of_auction: float = par(
+        0.12, "per sd", "SOURCES.md 3, [L]", "rise of concern, auction weaker than by one sd", 0, 2
+    )
     alarm_of_sell_off: float = par(
         0.05, "per sd of 5-day yield rise beyond one", "SOURCES.md 3, [L]", "rise of concern, super-longs falling", 0, 2
     )

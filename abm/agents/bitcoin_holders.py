@@ -23,7 +23,12 @@ class HolderParams(Params):
         0.12, "USD bn per %", "SOURCES.md 2: 3-5 % per $1 bn in all [L]", "active holders, per day", 0, 10
     )
     aversion_pct: float = par(
-        3.2, "% of price per sd", "as for shares, response 1.6 times the S&P's [calc]", "price of general risk aversion", 0, 30
+        3.2,
+        "% of price per sd",
+        "as for shares, response 1.6 times the S&P's [calc]",
+        "price of general risk aversion",
+        0,
+        30,
     )
     cash_usd_bn: float = par(
         150, "USD bn", "half of the stablecoins outstanding [mem]", "dollars kept for dips", 0, 5000

@@ -84,7 +84,12 @@ class CarryParams(Params):
     yen_band: float = par(0.05, "share of debt", "[L]", "no-trade band of the yen share of the debt", 0, 1)
     depth_share: float = par(0.5, "of a usual day's move", "SOURCES.md 8", "most a discretionary flow moves", 0, 5)
     rush_per_crowding: float = par(
-        2.0, "per crowding", "Brunnermeier, Nagel and Pedersen (2008) [L]", "rise of that for sales in a crowded trade", 0, 20
+        2.0,
+        "per crowding",
+        "Brunnermeier, Nagel and Pedersen (2008) [L]",
+        "rise of that for sales in a crowded trade",
+        0,
+        20,
     )
     stop_low: float = par(0.03, "share of position", "SOURCES.md 3", "tightest stop", 0.005, 1)
     stop_high: float = par(0.10, "share of position", "SOURCES.md 3 (3-5 %) [L]", "widest stop", 0.005, 1)
@@ -93,9 +98,6 @@ class CarryParams(Params):
         10, "days", "[L]", "memory of the best equity that losses are counted from", 1, 500
     )
     return_half_life_days: float = par(30, "days", "[L]", "return of confidence after a stop", 1, 1000)
-    days_between_stops: float = par(
-        500, "days", "[calc] mean over funds and days of the baseline", "since a fund's last stop on day 0", 1, 10_000
-    )
     retail_long_usd_bn: float = par(30, "USD bn", "SOURCES.md 1 (FFAJ)", "retail dollars bought", 0, 1000)
     retail_short_usd_bn: float = par(30, "USD bn", "SOURCES.md 1 (FFAJ)", "retail dollars sold", 0, 1000)
     retail_leverage_median: float = par(4, "x equity", "[mem]", "median leverage of retail accounts", 1, 25)
@@ -174,13 +176,6 @@ def trend_factor(loss_sd: np.ndarray, turn: float, width: float, cut: float) -> 
     """Share of leverage kept after a loss of so many standard deviations: from one at none to 1 - cut."""
     logistic = (1.0 + np.exp(-turn / width)) / (1.0 + np.exp((loss_sd - turn) / width))
     return np.asarray(1.0 - cut + cut * logistic)
-
-
-def usual_share(params: CarryParams) -> float:
-    """Mean of `trend_factor` over calm days, on which losses are standard normal."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(21)
-    kept = trend_factor(nodes, params.trend_turn, params.trend_width, params.trend_cut)
-    return float(weights @ kept / weights.sum())
 
 
 def yen_share(public: Public, calm: Public, response: np.ndarray, hike_weight: float) -> np.ndarray:
@@ -283,8 +278,7 @@ class CarryTraders(Sector):
         self.horizon_days = p.horizon_low_days * (p.horizon_high_days / p.horizon_low_days) ** u[:, 0]
         self.band = p.band_low + (p.band_high - p.band_low) * u[:, 1]
         self.stop = (p.stop_low + (p.stop_high - p.stop_low) * u[:, 2]) * self.leverage_open
-        last_stop = p.days_between_stops * streams.on(self.id, "last stop").standard_exponential(self.n)
-        self.confidence = 1.0 - p.stop_cut * 0.5 ** (last_stop / p.return_half_life_days)
+        self.confidence = np.ones(self.n)
         self.stopped = np.zeros(self.n, dtype=bool)
 
     def _draw_retail(self, p: CarryParams, streams: Streams) -> None:
@@ -327,7 +321,6 @@ class CarryTraders(Sector):
         self.risk_open = basket_volatility(self.weights, view, funding)
         self.carry_open = self.weights @ carry_pct(view, self.params, funding)
         self.hurdle_pct = np.minimum(self.carry_open - 1.0, self.params.hurdle_pct)
-        self.usual_share = usual_share(self.params) * self.confidence[self.is_fund].mean()
         wanted = self.leverage_open * self.appetite_slack
         self.scale = wanted * self.risk_open**2 / (self.carry_open - self.hurdle_pct)
         self.peak_usd_bn = self.book.equity_usd(view.log_price)[: self.n]
@@ -354,7 +347,7 @@ class CarryTraders(Sector):
     def desired_leverage(self, view: View, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """min(own limit, scale x (carry - hurdle) / variance, VaR limit) x trend x risk aversion x confidence, (rows,).
 
-        The factors count against their usual size, so that calm days leave leverage where it was. Second, whether the VaR limit is the one that binds.
+        Second, whether the VaR limit is the one that binds.
         """
         p, funding, weights = self.params, self._funding(view), self.weights[rows]
         risk = basket_volatility(weights, view, funding)
@@ -366,7 +359,7 @@ class CarryTraders(Sector):
         changes = (view.log_price - view.history[-1 - days]) @ EXPOSURES[funding].T
         loss_sd = -(weights * changes).sum(axis=1) / (risk * np.sqrt(days / DAYS_PER_YEAR))
         kept = trend_factor(loss_sd, p.trend_turn, p.trend_width, p.trend_cut) * self.confidence[rows]
-        kept *= np.exp(-p.vix_response * max(view.public.risk_aversion_sd, 0.0)) / self.usual_share
+        kept *= np.exp(-p.vix_response * max(view.public.risk_aversion_sd, 0.0))
         return np.minimum(least * kept, self.leverage_limit[rows]), var_limit <= least
 
     # -- what a fund does --------------------------------------------------------------------------------------------

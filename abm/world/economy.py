@@ -42,7 +42,13 @@ EASING_PER_PCT: Final = 0.03  # points of easing expected per per cent of an unu
 # Vissing-Jorgensen (2021), size from memory
 EASING_TERMINAL_SHARE: Final = 0.5  # part of it thought to last [L]
 UNUSUAL_FALL_SD: Final = 2.0  # 20-day standard deviations of the share index that count as usual [L]
-SHARES_OF: Final = {"USD": ("SPX", 1.0), "JPY": ("NIKKEI", 1.0), "EUR": ("SPX", 0.5), "GBP": ("SPX", 0.5), "AUD": ("SPX", 0.5)}
+SHARES_OF: Final = {
+    "USD": ("SPX", 1.0),
+    "JPY": ("NIKKEI", 1.0),
+    "EUR": ("SPX", 0.5),
+    "GBP": ("SPX", 0.5),
+    "AUD": ("SPX", 0.5),
+}
 SWAP_BASIS_PCT: Final = 0.15  # dollar-yen basis paid by who sells dollars forward (0.15-0.60 by regime) [L]
 NEAR_TERM_HALF_LIFE_DAYS: Final = 500.0  # over which the priced path catches up with the policy rate itself [L]
 EARNINGS_PCT_PER_SD: Final = 0.6  # per cent of equity value per standard deviation of activity news [L]
@@ -230,7 +236,7 @@ def read_abroad(policy_news: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """
     out = np.zeros(N_MARKETS)
     for bond in SOURCE_BONDS:
-        abroad = IS_BOND & (QUOTE_CCY != QUOTE_CCY[bond])
+        abroad = IS_BOND & (QUOTE_CCY[bond] != QUOTE_CCY)
         out += abroad * covariance[:, bond] / covariance[bond, bond] * policy_news[bond]
     return READ_ABROAD * out
 

@@ -168,7 +168,8 @@ class DataSurprise(Event):
     country: Literal["US", "JP", "EU"] = Field(description="whose data")
     terminal_change_bp: SignedBp = Field(description="change of the perceived terminal rate, basis points")
     near_term_change_bp: SignedBp | None = Field(
-        None, description="change of the rate expected within a year, basis points; empty: twice that of the terminal rate"
+        None,
+        description="change of the rate expected within a year, basis points; empty: twice that of the terminal rate",
     )
     growth_sd: float = Field(
         0.0, ge=-8, le=8, description="surprise about activity, standard deviations; moves expected earnings"

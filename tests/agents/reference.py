@@ -143,8 +143,9 @@ class Fund:
         appetite = self.scale * max(self.carry(screen) - self.hurdle, 0.0) / risk**2
         var = self.leverage_open * self.var_slack * self.risk_open / risk
         least = min(self.limit, appetite, var)
-        loss = -sum(x * (screen.price[m] - screen.past[-21][m]) for m, x in self.basket().items())
-        sd = loss / (risk * sqrt(20.0 / 250.0))
+        days = round(self.horizon)
+        loss = -sum(x * (screen.price[m] - screen.past[-1 - days][m]) for m, x in self.basket().items())
+        sd = loss / (risk * sqrt(days / 250.0))
         p = self.p
         fade = (1.0 + exp(-p.trend_turn / p.trend_width)) / (1.0 + exp((sd - p.trend_turn) / p.trend_width))
         kept = (1.0 - p.trend_cut + p.trend_cut * fade) * self.confidence
@@ -273,12 +274,21 @@ class RetailAccount:
         return True
 
 
-def thinned(plans: list[dict[str, float]], screen: Screen, share: float) -> None:
-    """Scale everybody's plans in a market so that their sum moves it by at most ``share`` of a usual day."""
+def thinned(plans: list[dict[str, float]], screen: Screen, share: float, rush: float) -> None:
+    """Scale everybody's plans in a market so that their sum moves it by at most ``share`` of a usual day.
+
+    If the sum is a sale, the share is ``rush`` times that.
+    """
     for a in ASSETS:
         for market in (a, "USDMXN") if a == "EMBOND" else (a,):
-            total = abs(sum(plan[a] for plan in plans))
-            cap = share * screen.depth[market] * min(screen.vol[market], screen.calm_vol[market])
+            net = sum(plan[a] for plan in plans)
+            total = abs(net)
+            cap = (
+                share
+                * (rush if net < 0.0 else 1.0)
+                * screen.depth[market]
+                * min(screen.vol[market], screen.calm_vol[market])
+            )
             for plan in plans:
                 plan[a] *= min(1.0, cap / total) if total > 0.0 else 1.0
 
@@ -307,15 +317,22 @@ class CarryWorld:
         share = self.p.depth_share * (1.0 + self.p.urgency * self.funds[0].fear(screen))
         for fund in self.funds:
             fund.plan_assets(screen)
-        thinned([f.plan for f in self.funds if not f.stopped], screen, share)
+        rush = 1.0 + self.p.rush_per_crowding * self.p.crowding
+        thinned([f.plan for f in self.funds if not f.stopped], screen, share, rush)
         for fund in self.funds:
             if fund.stopped:
                 held = fund.held(screen.price)
                 fund.plan = {a: -self.p.stop_cut * max(held[a], 0.0) for a in ASSETS}
             fund.plan_yen(screen)
         calm = [f for f in self.funds if not f.stopped]
-        total = abs(sum(f.yen_plan for f in calm))
-        cap = share * screen.depth["USDJPY"] * min(screen.vol["USDJPY"], screen.calm_vol["USDJPY"])
+        net = sum(f.yen_plan for f in calm)
+        total = abs(net)
+        cap = (
+            share
+            * (rush if net < 0.0 else 1.0)
+            * screen.depth["USDJPY"]
+            * min(screen.vol["USDJPY"], screen.calm_vol["USDJPY"])
+        )
         for fund in calm:
             fund.yen_plan *= min(1.0, cap / total) if total > 0.0 else 1.0
         for fund in self.funds:

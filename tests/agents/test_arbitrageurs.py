@@ -83,8 +83,10 @@ def test_a_price_off_fair_value_is_worth_holding_inventory_for() -> None:
 
 def test_public_news_and_covered_positions_leave_no_order() -> None:
     sector = opened(Arbitrageurs)
-    news = market_view(news={"JGB30": 20.0, "USDJPY": 1.0, "SPX": -2.0})
+    news = market_view(news={"JGB30": 10.0, "USDJPY": 1.0, "SPX": -2.0})
     assert np.abs(schedule(sector, news).intercept).max() < 1e-6
+    sell_off = market_view(news={"JGB20": 20.0, "JGB30": 20.0, "JGB40": 20.0})
+    assert schedule(opened(Arbitrageurs), sell_off).intercept[JGB30] < -0.1  # falls this large make people wonder
     covered = opened(Arbitrageurs)
     view = market_view(day=0)
     covered.book.contracts[:, USDJPY] += 1.0
@@ -137,7 +139,9 @@ def test_the_fiscal_premium_is_quoted_in_jgbs_at_once_and_partly_read_into_other
     sector, view = opened(Arbitrageurs), market_view(public={"unfunded_pct_gdp": 4.0})
     move = prices(sector, view, {})
     premium_bp = -1e4 * move[JGB30] / 18.7
-    assert 0.3 * 4.0 * 4.0 * 0.3 < premium_bp < 4.0 * 4.0
+    concern, alarm = 0.3, 0.1 * 4.0
+    priced = concern * 4.0 + alarm * (9.0 + 4.0)  # the standing deficit of 9 % of GDP is looked at anew
+    assert 0.7 * 4.0 * priced < premium_bp < 1.2 * 4.0 * priced
     read_bp = -1e4 * move[UST10] / 8.1
     assert 0.0 < read_bp < 0.5 * premium_bp
     own_only = prices(opened(Arbitrageurs, global_reading=0.0), view, {})

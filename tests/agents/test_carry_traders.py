@@ -156,7 +156,8 @@ def test_flows_of_choice_respect_depth():
         share = sector.params.depth_share * (1.0 + sector.params.urgency * fear)
         net = net_by_market(sector.decide(view))
         for name in ("UST2", "NASDAQ", "EMBOND", "AUDUSD", "BTC", "USDJPY", "USDMXN"):
-            cap = share * view.depth[INDEX[name]] * view.vol[INDEX[name]]
+            rush = 1.0 + sector.params.rush_per_crowding * sector.params.crowding if net[name] < 0.0 else 1.0
+            cap = share * rush * view.depth[INDEX[name]] * view.vol[INDEX[name]]
             assert abs(net[name]) <= cap * (1.0 + 1e-9)
         assert net["USDJPY"] < 0.0
 

@@ -193,7 +193,7 @@ def test_volatility_and_risk_aversion_lower_shares() -> None:
 # -- client flows and hedges -----------------------------------------------------------------------------------------
 
 
-def test_client_flows_have_the_size_asked_for_and_do_not_shrink_with_depth() -> None:
+def test_client_flows_have_the_size_asked_for_and_shrink_with_the_root_of_depth() -> None:
     sector, view = opened(), make_view()
     sector.hear(view)
     cells = Cells.of(sector.habitat)
@@ -201,7 +201,7 @@ def test_client_flows_have_the_size_asked_for_and_do_not_shrink_with_depth() -> 
     for day in range(1, 400):
         flow = sector.client_flows(make_view(day=day, depth_scale=0.1), cells)
         total.append(np.bincount(cells.market, flow, N_MARKETS))
-    asked = 0.45 * view.depth * view.calm_vol / np.maximum(sector.related, 1.0)
+    asked = 0.6 * np.sqrt(0.1) * view.depth * view.calm_vol / np.maximum(sector.related, 1.0)
     assert np.std(total, axis=0)[ust10] == pytest.approx(asked[ust10], rel=0.1)
     assert np.std(total, axis=0)[USDJPY] == pytest.approx(asked[USDJPY], rel=0.1)
     assert abs(np.mean(total, axis=0)[ust10]) < 0.2 * asked[ust10]

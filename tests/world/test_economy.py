@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from abm.world import economy
 from abm.world import events as ev
-from abm.world.instruments import BONDS, FX, INDEX, JGBS, JPY, N_MARKETS, QUOTE_CCY, USDJPY
+from abm.world.instruments import BONDS, CCY, FX, INDEX, JGBS, JPY, N_MARKETS, QUOTE_CCY, USDJPY
 from tests.agents.screen import make_public
 
 PUBLIC = make_public()
@@ -65,14 +65,51 @@ def test_a_move_that_was_fully_priced_is_no_news() -> None:
 
 def test_a_surprise_rise_lowers_bond_prices_at_home_and_lifts_the_yen() -> None:
     change = news(ev.PolicyRate(bank="BOJ", change_bp=25))
-    slope = -np.expm1(-0.5 * 2.0) / (0.5 * 2.0)
-    by_hand = 0.25 * slope + 0.3 * 0.25 * (1.0 - slope)  # start moves by the surprise, the end by 0.3 of it
-    assert change[INDEX["JGB2"]] == pytest.approx(-2.0 * by_hand / 100.0)
-    assert change[USDJPY] == pytest.approx(-economy.FX_PER_RATE_PCT / 100.0 * by_hand)
+    by_hand = {}
+    for years in (2.0, 10.0):
+        slope = -np.expm1(-0.5 * years) / (0.5 * years)
+        by_hand[years] = 0.25 * slope + 0.3 * 0.25 * (
+            1.0 - slope
+        )  # the start moves by the surprise, the end by 0.3 of it
+    assert change[INDEX["JGB2"]] == pytest.approx(-2.0 * by_hand[2.0] / 100.0)
+    assert change[USDJPY] == pytest.approx(-(2.0 * by_hand[2.0] + 4.5 * by_hand[10.0]) / 100.0)
     assert np.all(change[JGBS] < 0.0)
     foreign = [i for i in BONDS if QUOTE_CCY[i] != JPY]
     assert np.all(change[foreign] == 0.0)
     assert np.all(change[[i for i in FX if i != USDJPY]] == 0.0)
+
+
+def test_news_about_japan_is_read_abroad_by_regression_and_not_at_home() -> None:
+    sd = np.full(N_MARKETS, 0.01)
+    covariance = np.outer(sd, sd) * (0.4 + 0.6 * np.eye(N_MARKETS))
+    own = np.zeros(N_MARKETS)
+    own[JGBS] = -0.02
+    read = economy.read_abroad(own, covariance)
+    foreign = [i for i in BONDS if QUOTE_CCY[i] != JPY]
+    assert read[foreign] == pytest.approx(0.5 * 0.4 * -0.02)
+    assert np.delete(read, foreign) == pytest.approx(0.0)
+
+
+def test_only_an_unusual_fall_of_shares_makes_people_expect_easing() -> None:
+    calm, highest = np.full(N_MARKETS, 0.01), np.zeros(N_MARKETS)
+    usual_pct = 2.0 * 0.01 * np.sqrt(20.0) * 100.0
+    fall = np.zeros(N_MARKETS)
+    fall[INDEX["NIKKEI"]] = -(usual_pct + 10.0) / 100.0
+    fall[INDEX["SPX"]] = -(usual_pct - 0.1) / 100.0
+    easing = economy.easing_expected_pct(fall, highest, calm)
+    assert easing[JPY] == pytest.approx(0.3)
+    assert np.delete(easing, JPY) == pytest.approx(0.0)
+    lower = economy.expected_log_price(replace(PUBLIC, easing_pct=easing)) - economy.expected_log_price(PUBLIC)
+    assert np.all(lower[JGBS] > 0.0) and lower[USDJPY] > 0.0  # yields fall, and so does the yen
+
+
+def test_weak_data_lower_rates_most_at_the_front_and_growth_with_them() -> None:
+    heard = economy.hear(ev.DataSurprise(country="US", terminal_change_bp=-15.0), PUBLIC)
+    usd = CCY["USD"]
+    assert heard.near_term_pct[usd] - PUBLIC.near_term_pct[usd] == pytest.approx(-0.30)
+    two, ten = (economy.path_average_pct(heard, t) - economy.path_average_pct(PUBLIC, t) for t in (2.0, 10.0))
+    assert two[usd, 0] < ten[usd, 0] < 0.0
+    assert heard.growth_pct[usd] == pytest.approx(ten[usd, 0])
 
 
 def test_hike_odds_have_the_slopes_of_the_rule() -> None:
