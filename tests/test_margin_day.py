@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from abm import MarketModel, load_scenario
+from abm.world.defaults import DUST_USD_BN
 from abm.world.instruments import BASE_CCY, BTC, FX, QUOTE_CCY, USD, USDJPY, unit_value_usd, usd_per_currency
 
 CENT = 1e-11  # USD bn
@@ -66,10 +67,14 @@ def _slack_of_carry(model: MarketModel) -> np.ndarray:
 
 
 def _slack_of_crypto(model: MarketModel) -> np.ndarray:
-    """Positions being sold out are left out; what they could not sell stays until tomorrow or is under water."""
+    """Positions being sold out are left out; what they could not sell stays until tomorrow or is under water.
+
+    An account with no position left that owes less than a dollar is not wound up.
+    """
     sector = model.sectors["crypto_longs"]
     notional = sector.book.contracts[: sector.n, BTC] * np.exp(model.log_price[BTC])
     slack = _equity(model, "crypto_longs") - sector.maintenance * notional
+    slack += np.where(notional == 0.0, DUST_USD_BN, 0.0)
     return np.where(sector.closing, np.maximum(slack, 0.0), slack)
 
 
