@@ -19,6 +19,9 @@ setup: $(VENV)/.installed ## Make .venv from the lock file
 run: setup ## Run the main scenario, 50 seeds, with figures
 	$(BIN)/abm run sanaenomics --seeds 50
 
+browser: setup ## Open the page on http://127.0.0.1:8765
+	$(BIN)/abm browser
+
 publish: setup ## Run the main scenario anew, write its numbers and figures to results/published and README.md
 	$(BIN)/python experiments/publish.py
 
@@ -44,4 +47,4 @@ clean: ## Remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run publish test test-full lint bench lock clean
+.PHONY: help setup run browser publish test test-full lint bench lock clean

@@ -1,4 +1,4 @@
-"""The command line: list, show, run, compare, bench. Exit status 0 done, 2 bad input, 1 failed, 130 interrupted."""
+"""The command line: list, show, run, compare, browser, bench. Exit status 0 done, 2 bad input, 1 failed, 130 stop."""
 
 import datetime as dt
 import json
@@ -140,6 +140,22 @@ def compare_scenarios(
             f"{len(comparison.failures)} runs failed and their pairs are left out, first {which} on seed "
             f"{failure.seed}, day {failure.day} ({failure.error}); the other pairs are in {target}"
         )
+
+
+@app.command("browser")
+def open_page(
+    name: Annotated[str, typer.Argument(metavar="[NAME|FILE.toml]", help="Scenario it opens with.")] = "sanaenomics",
+    port: Annotated[str, typer.Option(metavar="P", help="Port of the page.")] = "8765",
+    host: Annotated[str, typer.Option(metavar="H", help="Address to listen on; the default is this machine alone.")] = (
+        "127.0.0.1"
+    ),
+    show: Annotated[bool, typer.Option("--show/--no-show", help="Open the web browser.")] = True,
+) -> None:
+    """Watch a run in the web browser and pull the levers."""
+    number = _whole("--port", port, 1, 65535, "a port")
+    from abm.browser.serve import serve
+
+    serve(name, host, number, show)
 
 
 @app.command("bench")

@@ -201,7 +201,22 @@ class MarketModel(mesa.Model):
             status=str(self.clearing.status),
         )
 
-    # -- what an observer reads ----------------------------------------------------------------------------------
+    # -- what an observer does and reads --------------------------------------------------------------------------
+
+    def schedule(self, event: ev.Event) -> None:
+        """Let an event happen on the next day, as if the scenario had said so: `plan` then has it, with its date.
+
+        Raises InputError if the next day is beyond the scenario's or the event cannot be added (`with_event`).
+        """
+        self.plan = self.plan.with_event(event, self.day + 1)
+
+    def fork(self) -> "MarketModel":
+        """A copy that goes on with the same random numbers; what is done to one leaves the other alone."""
+        return copy.deepcopy(self, {id(self.plan): self.plan})
+
+    def screen(self) -> View:
+        """The public screen at the last close."""
+        return self._view(self.log_price, np.zeros(N_MARKETS))
 
     @property
     def date(self) -> dt.date:

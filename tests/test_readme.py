@@ -53,8 +53,12 @@ def run_command(words: list[str]) -> None:
     match words:
         case ["source", ".venv/bin/activate"]:
             return
+        case ["solara", "run", page]:
+            assert (ROOT / page).is_file()
         case ["make", target]:
             assert re.search(rf"^{target}:.*##", MAKEFILE, flags=re.MULTILINE), target
+        case ["abm", "browser", *arguments]:  # serves until interrupted; tests/browser starts it
+            assert cli.main(["browser", *arguments, "--help"]) == 0, words
         case ["abm", *arguments]:
             if arguments[0] in ("run", "compare") and "--days" not in arguments:
                 arguments += ["--days", "3"]

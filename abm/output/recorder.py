@@ -4,6 +4,7 @@ The model hands over one `DayRecord` a day; only what is not zero of the flows a
 are built when somebody asks for them.
 """
 
+import copy
 import datetime as dt
 import json
 from collections.abc import Mapping
@@ -131,7 +132,7 @@ class Recorder:
 
     def event(self, day: int, date: dt.date, event: Event) -> None:
         """Keep a scheduled or emergent event with its fields as details."""
-        values = event.model_dump(mode="json", exclude={"kind", "date", "day", "note", "cause"})
+        values = event.model_dump(mode="json", exclude={"kind", "date", "day", "note", "cause", "keeps_meeting"})
         self.note(day, date, event.kind, event.cause, event.note or in_words(event.kind, values), values)
 
     def note(
@@ -140,6 +141,50 @@ class Recorder:
         """Keep something that came about: what, who caused it, in words and in numbers."""
         details = json.dumps(dict(values or {}), sort_keys=True, default=_plain)
         self._events.append((day, date, kind, cause, text, details))
+
+    # -- what happened so far ----------------------------------------------------------------------------------
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Recorder":
+        """A copy with the same history, which is shared: records are never changed once they are kept."""
+        twin = copy.copy(self)
+        for name in ("_records", "_flows", "_attribution", "_events"):
+            setattr(twin, name, list(getattr(self, name)))
+        return twin
+
+    def records(self, first: int = 0) -> list[DayRecord]:
+        """Records from a day on, without flows and attribution, which `flows_between` and `parts_of` give."""
+        return self._records[first:]
+
+    def told(self, first: int = 0) -> list[tuple[int, dt.date | None, str, str, str, str]]:
+        """Events from a position on: day, date, kind, cause, text, details as JSON."""
+        return self._events[first:]
+
+    def flows_between(self, first: int, last: int) -> np.ndarray:
+        """Net purchases over some days, both included, USD bn, (sectors, reasons, markets)."""
+        shape = (len(self.sectors), len(REASONS), N_MARKETS)
+        days = self._flows[max(first, 0) : last + 1]
+        total = np.zeros(int(np.prod(shape)))
+        for day in days:
+            total[day.index] += day.value
+        return total.reshape(shape)
+
+    def parts_of(self, market: int) -> dict[tuple[str, str], np.ndarray]:
+        """Parts of a market's moves by sector and reason, (days,), day 0 first: bp for bonds, per cent for the rest."""
+        days = len(self._records)
+        parts: dict[int, np.ndarray] = {}
+        for day, kept in enumerate(self._attribution):
+            mine = kept.index % N_MARKETS == market
+            for cell, value in zip(kept.index[mine] // N_MARKETS, kept.value[mine], strict=True):
+                parts.setdefault(int(cell), np.zeros(days))[day] = value
+        found = {}
+        for name in ("news", "policy_news"):
+            public = np.array([getattr(record, f"{name}_log")[market] for record in self._records])
+            if np.abs(public).max(initial=0.0) > SMALLEST:
+                found[NEWS, name] = public * TO_QUOTED[market]
+        for cell, values in sorted(parts.items()):
+            sector, reason = divmod(cell, len(REASONS))
+            found[self.sectors[sector], REASONS[reason]] = values * TO_QUOTED[market]
+        return found
 
     # -- tables ------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from abm.scenarios.calendar import decision_days
 from abm.scenarios.files import NAME, NAME_RULE
 from abm.scenarios.sectors import NEWS
 from abm.scenarios.state import State
+from abm.world.errors import InputError, wrong_value
 from abm.world.events import Event, PolicyMeeting, PolicyRate
 from abm.world.news import NewsParams
 
@@ -80,9 +81,9 @@ class Scenario:
         """Dates on which each bank decides by its own rule, in order.
 
         The opening state's calendar and the scenario's policy_meeting events, without the days on which a policy_rate
-        event of the scenario already says what is decided.
+        event of the scenario already says what is decided (unless it keeps the meeting in the calendar).
         """
-        decided = {(e.bank, e.day) for e in self.events if isinstance(e, PolicyRate)}
+        decided = {(e.bank, e.day) for e in self.events if isinstance(e, PolicyRate) and not e.keeps_meeting}
         called = {(e.bank, e.day) for e in self.events if isinstance(e, PolicyMeeting) and e.day is not None}
         in_run = decision_days(self.state.meetings, self.dates)
         banks = {*self.state.meetings, *(bank for bank, _ in called)}
@@ -93,6 +94,23 @@ class Scenario:
             later = [date for date in self.state.meetings.get(bank, ()) if date > self.dates[-1]]
             out[bank] = (*own, *later)
         return out
+
+    def with_event(self, event: Event, day: int) -> "Scenario":
+        """The scenario with one more event on a trading day; nothing about the days before changes.
+
+        A change of a policy rate leaves a meeting of that day in the calendar. Raises InputError for a day outside the
+        run, for an event that is there already, and for a meeting, which people would have known before.
+        """
+        if not 1 <= day <= self.days:
+            raise wrong_value(f"scenario {self.name}", f"{event.kind}.day", day, f"from 1 to {self.days}, the last day")
+        if isinstance(event, PolicyMeeting):
+            raise InputError(f"{event.kind} on day {day}: meetings are known in advance, write it into the scenario")
+        unexpected = {"keeps_meeting": True} if isinstance(event, PolicyRate) else {}
+        dated = event.model_copy(update={"day": day, "date": self.dates[day], "cause": "scenario", **unexpected})
+        if any(e.model_copy(update={"note": dated.note}) == dated for e in self.events):
+            raise InputError(f"{event.kind} on {dated.date} is there already with the same values; change one of them")
+        events = sorted([*self.events, dated], key=lambda e: e.day or 0)
+        return replace(self, events=tuple(events))
 
     def document(self) -> dict[str, Any]:
         """The scenario as the tables of a file that needs no other file; reading it gives the same scenario."""

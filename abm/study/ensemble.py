@@ -101,19 +101,22 @@ def run_jobs(
     workers: int | None = None,
     build: Build = market_model,
     progress: bool = True,
+    stop: threading.Event | None = None,
+    advance: Callable[[int], None] | None = None,
 ) -> Iterator[Result]:
     """Results of all jobs, in their order. KeyboardInterrupt at the end if it was interrupted.
 
-    An error while the first job opens its books is the scenario's and is raised; later errors are failures.
+    An error while the first job opens its books is the scenario's and is raised; later errors are failures. stop: set
+    by another thread to interrupt. advance: told how many more days are done, instead of a bar on the terminal.
     """
     workers = min(workers or os.cpu_count() or 1, len(jobs))
     if workers < 1:
         return
     todo = sum(scenarios[job.scenario].days for job in jobs)
-    with _stop_on_interrupt() as stop, _progress_bar(todo, progress) as advance:
+    with _stop_on_interrupt(stop or threading.Event()) as asked, _progress_bar(todo, progress) as drawn:
         run = _run_here if workers == 1 else _run_in_pool
-        yield from run(scenarios, jobs, workers, build, stop, advance)
-        if stop.is_set():
+        yield from run(scenarios, jobs, workers, build, asked, advance or drawn)
+        if asked.is_set():
             raise KeyboardInterrupt
 
 
@@ -301,9 +304,8 @@ def _lost(job: Job) -> Result:
 
 
 @contextmanager
-def _stop_on_interrupt() -> Iterator[threading.Event]:
+def _stop_on_interrupt(stop: threading.Event) -> Iterator[threading.Event]:
     """The first Ctrl-C (or SIGTERM) asks to stop after the running day; the second one raises at once."""
-    stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return

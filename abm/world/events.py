@@ -74,6 +74,10 @@ class PolicyRate(Event):
     change_bp: SignedBp = Field(description="change of the policy rate, basis points")
     expected_share: float = Field(0.0, ge=0, le=1, description="part already in the expectations curve")
     terminal_share: float = Field(0.3, ge=-1, le=2, description="part of the surprise carried into the terminal rate")
+    keeps_meeting: bool = Field(
+        False,
+        description="whether a meeting on that day stays in the public calendar, instead of being known to bring this",
+    )
 
 
 class PolicyGuidance(Event):

@@ -1,0 +1,115 @@
+"""ECharts options from arrays: a few kinds of chart, drawn by the browser in the colours of its theme."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+MOST_POINTS: Final = 320  # along time; longer runs are thinned, the last day always kept
+Option = dict[str, Any]
+LEGEND: Final = {
+    "itemWidth": 14, "itemHeight": 7, "itemGap": 8, "pageIconSize": 10, "pageIconColor": "@muted",
+    "pageIconInactiveColor": "@line", "pageTextStyle": {"color": "@muted"},
+}  # fmt: skip
+
+
+def kept(days: int) -> np.ndarray:
+    """Positions of the days that are drawn."""
+    step = -(-days // MOST_POINTS)
+    return np.arange(days)[::-1][::step][::-1]
+
+
+def date_words(dates: Sequence[dt.date]) -> list[str]:
+    """Dates as the charts label them, thinned like the series."""
+    return [f"{dates[i].day} {dates[i]:%b %Y}" for i in kept(len(dates))]
+
+
+def numbers(values: np.ndarray, digits: int) -> list[float | None]:
+    """Plain numbers for JSON; what is not finite is a gap."""
+    rounded = np.round(np.asarray(values, dtype=float), digits)
+    if np.isfinite(rounded).all():
+        return rounded.tolist()
+    return [v if np.isfinite(v) else None for v in rounded.tolist()]
+
+
+def line(
+    name: str,
+    values: np.ndarray,
+    color: str,
+    *,
+    digits: int = 3,
+    dash: str = "solid",
+    axis: int = 0,
+    width: float = 1.8,
+) -> Option:
+    """A line over the days."""
+    return {
+        "name": name,
+        "type": "line",
+        "data": numbers(values[kept(len(values))], digits),
+        "yAxisIndex": axis,
+        "showSymbol": False,
+        "symbol": "circle",
+        "symbolSize": 5,
+        "lineStyle": {"color": f"@{color}", "type": dash, "width": width},
+        "itemStyle": {"color": f"@{color}"},
+    }
+
+
+def bars(name: str, values: np.ndarray, color: str, *, digits: int = 3, axis: int = 0, stack: str = "") -> Option:
+    """Bars over the days."""
+    drawn = {"data": numbers(values[kept(len(values))], digits), "itemStyle": {"color": f"@{color}"}}
+    return {"name": name, "type": "bar", "barMaxWidth": 14, "yAxisIndex": axis, "stack": stack or None, **drawn}
+
+
+def over_time(series: Sequence[Option], unit: str, tip: str, right: str = "", **axis: Any) -> Option:
+    """A chart with the dates along the bottom. unit, right: what the axes are in; tip: how the pointer says numbers."""
+    y = [_y_axis(unit) | axis]
+    rows = 2 if len(series) > 3 else 1
+    legend = {"type": "plain" if rows == 2 else "scroll", "top": 4, "left": 8, "right": 8} | LEGEND
+    if right:
+        words = {"nameTextStyle": {"align": "right"}, "splitLine": {"show": False}}
+        y.append(_y_axis(right) | words | {"position": "right"})
+    return {
+        "animation": False,
+        "grid": {"left": 8, "right": 10 if right else 16, "top": 34 + 16 * rows, "bottom": 6, "containLabel": True},
+        "legend": legend,
+        "tooltip": {"trigger": "axis", "formatter": f"tip.{tip}", "confine": True, "transitionDuration": 0},
+        "xAxis": {
+            "type": "category",
+            "data": "@dates",
+            "boundaryGap": any(s["type"] == "bar" for s in series),
+            "axisLabel": {"hideOverlap": True, "formatter": "axis.date"},
+        },
+        "yAxis": y,
+        "series": list(series),
+    }
+
+
+def by_category(series: Sequence[Option], categories: Sequence[str], unit: str, tip: str, name: str = "") -> Option:
+    """A chart with named places along the bottom."""
+    option = over_time(series, unit, tip)
+    axis = {"type": "category", "data": list(categories), "boundaryGap": True, "name": name, "nameLocation": "middle"}
+    return option | {"xAxis": axis | {"nameGap": 22}, "grid": option["grid"] | {"bottom": 20 if name else 6}}
+
+
+def marks(name: str, values: Sequence[float | None], color: str, *, hollow: bool, dash: str, digits: int = 3) -> Option:
+    """A line with a mark at every place; hollow marks are of day 0."""
+    data = [None if v is None else round(float(v), digits) for v in values]
+    style = {"color": "@panel" if hollow else f"@{color}", "borderColor": f"@{color}", "borderWidth": 1.6}
+    drawn = {"symbol": "circle", "symbolSize": 7, "showSymbol": True, "itemStyle": style}
+    stroke = {"color": f"@{color}", "type": dash, "width": 1.2 if hollow else 2.0, "opacity": 0.7 if hollow else 1.0}
+    return {"name": name, "type": "line", "data": data, "lineStyle": stroke, "connectNulls": True, **drawn}
+
+
+def _y_axis(unit: str) -> Option:
+    return {
+        "type": "value",
+        "scale": True,
+        "name": unit,
+        "nameGap": 8,
+        "nameTextStyle": {"align": "left"},
+        "splitNumber": 4,
+        "axisLabel": {"hideOverlap": True},
+    }

@@ -1,0 +1,161 @@
+"""The page: Solara components around one `Desk` per browser session."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import solara
+import solara.lab
+
+from abm.browser import levers, theme
+from abm.browser.desk import SPEEDS, VIEWS, Desk
+from abm.browser.panels import ensemble, files, flows, institutions, overview, whatif, who
+from abm.browser.vue import Charts, Form, Tabs, TopBar
+from abm.scenarios import load_scenario
+
+SCENARIO_VARIABLE = "ABM_BROWSER_SCENARIO"  # how the server is told which scenario a session opens with
+CSS = theme.style_sheet()
+OTHER_VIEWS = {
+    "who": who.View, "flows": flows.View, "institutions": institutions.View, "whatif": whatif.View,
+    "ensemble": ensemble.View, "files": files.View,
+}  # fmt: skip
+
+
+def opening_scenario() -> str:
+    """The scenario a new session opens with."""
+    return os.environ.get(SCENARIO_VARIABLE, "sanaenomics")
+
+
+@solara.component
+def Layout(children: list[solara.Element]) -> None:
+    """Nothing around the page."""
+    solara.Div(children=children)
+
+
+@solara.component
+def Page() -> None:
+    """The whole page of one session."""
+    desk: Desk = solara.use_memo(lambda: Desk(opening_scenario()), [])
+    play = solara.lab.use_task(desk.play, dependencies=None, prefer_threaded=False)
+    solara.use_effect(lambda: desk.close, [])
+    solara.Title("Japan's money comes home")
+    solara.Style(CSS)
+    with solara.Div(classes=["abm-page"]):
+        with solara.Div(classes=["abm-head"]):
+            Top(desk, play)
+            tabs = [[*item] for item in VIEWS.items()]
+            Tabs(tabs=tabs, active=desk.view.value, event_chosen=lambda view: _choose(desk, view))
+        Levers(desk)
+        with solara.Div(classes=["abm-main"]):
+            if desk.view.value == "overview":
+                Overview(desk)
+            else:
+                OTHER_VIEWS[desk.view.value](desk)
+
+
+def _choose(desk: Desk, view: Any) -> None:
+    if view in VIEWS:
+        desk.view.value = view
+
+
+@solara.component
+def Top(desk: Desk, play: Callable[[], Any]) -> None:
+    """Scenario, date, run control, headline."""
+
+    def pressed(said: dict[str, Any]) -> None:
+        match said.get("button"):
+            case "play" if not desk.playing.value:
+                play()
+            case "pause":
+                desk.playing.value = False
+            case "step" if not desk.playing.value:
+                desk.step()
+            case "reset":
+                desk.reset()
+            case "speed" if said.get("value") in SPEEDS:
+                desk.speed.value = said["value"]
+            case "dismiss":
+                desk.say("")
+
+    frame = overview.headline(desk.shown.value) | ({"ended": True} if desk.run.ended else {})
+    speeds = [[name, words] for name, (words, *_) in SPEEDS.items()]
+    TopBar(
+        frame=frame,
+        playing=desk.playing.value,
+        speed=desk.speed.value,
+        speeds=speeds,
+        message=desk.message.value,
+        event_pressed=pressed,
+    )
+
+
+@solara.component
+def Overview(desk: Desk) -> None:
+    """The panels of the main view."""
+    frame = overview.frame(desk.shown.value, desk.number)
+    Charts(panels=overview.PANELS, frame=frame, themes=theme.THEMES, event_drawn=desk.drawn)
+
+
+@solara.component
+def Levers(desk: Desk) -> None:
+    """Everything that can be pulled."""
+    _ = desk.version.value
+    with solara.Div(classes=["abm-levers"]):
+        with Folded("Act on the next day", opened=True):
+            for action in levers.ACTIONS:
+                ActionForm(action, desk.act)
+        with Folded("Run", opened=True):
+            RunForm(desk)
+        with Folded("Parameters"):
+            ParameterForm(desk, "Parameters", levers.slider_fields(desk.run.model.plan))
+        with Folded("Behaviour rules"):
+            ParameterForm(desk, "Behaviour rules", levers.switch_fields())
+
+
+@solara.component
+def Folded(title: str, children: list[solara.Element] = [], opened: bool = False) -> None:  # noqa: B006
+    """A titled part that folds."""
+    summary = solara.v.Html(tag="summary", children=[title])
+    solara.v.Html(tag="details", attributes={"open": True} if opened else {}, children=[summary, *children])
+
+
+@solara.component
+def ActionForm(action: levers.Action, act: Callable[[str, dict[str, Any]], None], label: str = "Tomorrow") -> None:
+    """One action with its numbers and its button."""
+    button = {"name": action.name, "label": f"{action.label}"}
+    Form(
+        title=action.label,
+        fields=[f.for_form() for f in action.fields],
+        values=action.defaults,
+        buttons=[button],
+        about=action.about,
+        kind="action",
+        event_pressed=lambda said: act(action.name, said["values"]),
+    )
+
+
+@solara.component
+def RunForm(desk: Desk) -> None:
+    """Scenario, seed and length of the next start."""
+    options = solara.use_memo(lambda: [[name, load_scenario(name).title] for name in desk.scenarios], [])
+    fields = [
+        {"name": "scenario", "label": "Scenario", "kind": "select", "options": options},
+        {"name": "seed", "label": "Seed", "kind": "number", "lo": 0, "step": 1, "about": "Same seed, same random news"},
+        {"name": "days", "label": "Length", "unit": "trading days", "kind": "number", "lo": 1, "hi": 1000, "step": 1},
+    ]
+    days = desk.setup.days or desk.run.model.plan.days
+    values = {"scenario": desk.setup.scenario, "seed": desk.setup.seed, "days": days}
+    Form(title="Run", fields=fields, values=values, buttons=[], event_changed=_setting(desk))
+
+
+@solara.component
+def ParameterForm(desk: Desk, title: str, fields: list[dict[str, Any]]) -> None:
+    """Sliders or check boxes; what they say holds from the next start."""
+    values = levers.settings(desk.run.model.plan) | dict(desk.setup.settings)
+    mine = {f["name"]: values[f["name"]] for f in fields}
+    about = "Holds from the next start: at once on day 0, else with Reset."
+    Form(title=title, fields=fields, values=mine, buttons=[], about=about, event_changed=_setting(desk))
+
+
+def _setting(desk: Desk) -> Callable[[dict[str, Any]], None]:
+    return lambda told: desk.set(told["name"], told["value"])

@@ -1,0 +1,162 @@
+"""What if: fork the run on a day, act on one copy, and see both paths and their difference."""
+
+import asyncio
+from typing import Any, Final
+
+import numpy as np
+import solara
+import solara.lab
+
+from abm.browser import levers, theme
+from abm.browser.desk import Desk, said
+from abm.browser.options import Option, date_words, line, over_time
+from abm.browser.snapshot import Snapshot
+from abm.browser.vue import Charts, Form, Table
+from abm.browser.whatif import MOST_DAYS
+from abm.world.errors import InputError
+from abm.world.instruments import IDS, INDEX, IS_BOND
+
+COMPARED: Final = ("JGB10", "JGB30", "JGB40", "UST10", "UST30", "BUND10", "GILT10", "ACGB10", "USDJPY", "NIKKEI",
+                   "NASDAQ", "BTC")  # fmt: skip
+REDRAW_SECONDS: Final = 0.1
+
+
+@solara.component
+def View(desk: Desk) -> None:
+    """A day, an action, and the two paths."""
+    market, set_market = solara.use_state("JGB30")
+    action, set_action = solara.use_state("purchase")
+    ahead, set_ahead = solara.use_state(20)
+    _ = desk.version.value
+    chosen = levers.BY_NAME[action]
+
+    async def compare(values: dict[str, Any]) -> None:
+        try:
+            event = levers.action_event(action, values)
+            clock, shown = asyncio.get_running_loop(), 0.0
+            for _ in desk.whatif.days(desk.run, values.get("day"), values.get("ahead"), [event], said(event)):
+                if clock.time() - shown > REDRAW_SECONDS:
+                    desk.touch()
+                    shown = clock.time()
+                await asyncio.sleep(0)
+        except InputError as error:
+            desk.say(str(error), "error")
+        except Exception as error:  # of the model, on one of the copies; the run itself is untouched
+            desk.say(f"The comparison from day {desk.whatif.fork_day}, seed {desk.run.setup.seed}, broke off: "
+                     f"{type(error).__name__}: {error}", "error")  # fmt: skip
+        desk.touch()
+
+    task = solara.lab.use_task(compare, dependencies=None, prefer_threaded=False, raise_error=False)
+
+    def pressed(told: dict[str, Any]) -> None:
+        if told["button"] == "cancel":
+            desk.whatif.cancel()
+        elif not desk.whatif.running:
+            set_ahead(told["values"].get("ahead"))
+            task(told["values"])
+
+    def changed(told: dict[str, Any]) -> None:
+        if told["name"] == "action" and told["value"] in levers.BY_NAME:
+            set_action(told["value"])
+        if told["name"] == "market" and told["value"] in IDS:
+            set_market(told["value"])
+
+    now = desk.run.tape.day
+    actions = [[a.name, a.label] for a in levers.ACTIONS]
+    fields = [
+        {"name": "day", "label": "Fork after day", "kind": "range", "lo": 0, "hi": max(now, 1), "step": 1},
+        {"name": "ahead", "label": "Days ahead", "kind": "number", "lo": 1, "hi": MOST_DAYS, "step": 1},
+        {
+            "name": "action",
+            "label": "Action on one copy",
+            "kind": "select",
+            "options": actions,
+        },
+        *(f.for_form() for f in chosen.fields),
+        {"name": "market", "label": "Market shown", "kind": "select", "options": [[m, m] for m in IDS]},
+    ]
+    values = {"ahead": ahead, "action": action, "market": market, **chosen.defaults}
+    fork = solara.use_memo(lambda: {"day": now}, [now, id(desk.run)])
+    buttons = [{"name": "compare", "label": "Compare", "tone": "primary", "off": desk.whatif.running},
+               {"name": "cancel", "label": "Cancel", "off": not desk.whatif.running}]  # fmt: skip
+    about = "Two copies of this run with the same random numbers; on the day after, the action happens on one of them."
+    with solara.Div(classes=["abm-card"]):
+        Form(title="What if", fields=fields, values=values | fork, buttons=buttons, about=about, kind="inline",
+             event_pressed=pressed, event_changed=changed)  # fmt: skip
+        if desk.whatif.running:
+            Progress(desk.whatif.progress)
+    if desk.whatif.plain is not None and desk.whatif.acted is not None:
+        Paths(desk, market, desk.whatif.plain, desk.whatif.acted)
+
+
+@solara.component
+def Progress(share: float) -> None:
+    """A bar."""
+    bar = solara.Div(style={"width": f"{100 * share:.0f}%"})
+    solara.Div(classes=["abm-progress"], children=[bar])
+
+
+@solara.component
+def Paths(desk: Desk, market: str, plain: Snapshot, acted: Snapshot) -> None:
+    """Both paths, their difference, and the differences of other markets."""
+    words = f"{desk.whatif.words}, day {desk.whatif.fork_day + 1}"
+    unit = "%" if IS_BOND[INDEX[market]] else market
+    panels = [
+        {"id": "both", "title": f"{market}, both paths", "unit": unit, "size": "mid", "note": words},
+        {
+            "id": "difference",
+            "title": "Difference",
+            "unit": f"{unit_of(market)}, with less without",
+            "size": "mid",
+            "note": words,
+        },
+    ]
+    charts = {"both": both(plain, acted, market, desk.whatif.fork_day), "difference": gap_chart(plain, acted, market)}
+    frame = {"number": desk.number, "dates": date_words(plain.dates), "charts": charts}
+    Charts(panels=panels, frame=frame, themes=theme.THEMES, kind="wide")
+    rows = []
+    for name in dict.fromkeys([market, *COMPARED]):
+        g = gap(plain, acted, name)[desk.whatif.fork_day :]
+        largest = g[np.abs(g).argmax()]
+        numbers = [f"{x:+.2f}" if abs(x) >= 0.005 else "0.00" for x in (g[1] if g.size > 1 else 0.0, largest, g[-1])]
+        rows.append({"key": name, "cells": [name, *numbers, unit_of(name)]})
+    head = [
+        ("market", "Market"),
+        ("first", "First day"),
+        ("largest", "Largest"),
+        ("last", f"Day {plain.day}"),
+        ("unit", "Unit"),
+    ]
+    columns = [{"name": n, "label": w, "unit": "", "kind": "text" if n in ("market", "unit") else ""} for n, w in head]
+    Table(title="Difference, with less without the action", columns=columns, rows=rows, note=words)
+
+
+def unit_of(market: str) -> str:
+    """What differences are in."""
+    return "bp" if IS_BOND[INDEX[market]] else "%"
+
+
+def gap(plain: Snapshot, acted: Snapshot, market: str) -> np.ndarray:
+    """Acted less plain, (days,): bp of yield for bonds, per cent for the rest."""
+    a, b = acted.level(market), plain.level(market)
+    return np.asarray(100.0 * (a - b) if IS_BOND[INDEX[market]] else 100.0 * (a / b - 1.0))
+
+
+def both(plain: Snapshot, acted: Snapshot, market: str, fork_day: int) -> Option:
+    """The two paths; what they share is drawn once."""
+    level = acted.level(market).copy()
+    level[:fork_day] = np.nan
+    digits = 4 if IS_BOND[INDEX[market]] else 2
+    series = [line("without", plain.level(market), "blue", digits=digits),
+              line("with", level, "vermillion", digits=digits, dash="dashed", width=2.2)]  # fmt: skip
+    bond = IS_BOND[INDEX[market]]
+    return over_time(series, "%" if bond else market, "level_pct" if bond else "plain")
+
+
+def gap_chart(plain: Snapshot, acted: Snapshot, market: str) -> Option:
+    """The difference through time."""
+    area = {"areaStyle": {"color": "@vermillion", "opacity": 0.14}}
+    series = line("difference", gap(plain, acted, market), "vermillion", digits=3) | area
+    option = over_time([series], unit_of(market), "bp" if unit_of(market) == "bp" else "pct")
+    option["yAxis"][0]["scale"] = False
+    return option

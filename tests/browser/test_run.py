@@ -1,0 +1,272 @@
+"""Behind the page, without a browser: runs, live actions, forks, and what is shown of them."""
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from abm import MarketModel, load_scenario
+from abm.browser import levers, theme
+from abm.browser.desk import changed
+from abm.browser.institutions import balance_sheet, equity_at_call, members
+from abm.browser.panels import flows, institutions, overview, whatif, who
+from abm.browser.run import Broken, Run, Setup
+from abm.browser.whatif import WhatIf
+from abm.browser.words import told
+from abm.world import auction
+from abm.world.errors import InputError, MarketFailure
+from abm.world.events import EVENT_KINDS, AssetPurchase, PolicyMeeting, PolicyRate
+from abm.world.instruments import IDS
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    """Twelve days with an action before the fourth."""
+    run = Run(Setup("sanaenomics", seed=3, days=30))
+    for day in range(12):
+        if day == 3:
+            run.schedule(levers.action_event("purchase", levers.BY_NAME["purchase"].defaults))
+        run.step()
+    return run
+
+
+# -- live actions and the scenario they become -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [action.name for action in levers.ACTIONS])
+def test_every_action_happens_on_the_next_day_and_its_scenario_gives_the_same_prices(name: str, tmp_path: Path) -> None:
+    live = MarketModel(load_scenario("sanaenomics", days=12), rng=5)
+    live.run_for(7)  # the Bank of Japan meets on day 8
+    live.schedule(levers.action_event(name, levers.BY_NAME[name].defaults))
+    live.run_for(5)
+    file = tmp_path / "session.toml"
+    file.write_text(live.plan.to_toml())
+    again = MarketModel(load_scenario(file), rng=5)
+    again.run_for(12)
+    assert np.array_equal(live.daily["price.JGB30"], again.daily["price.JGB30"])
+    assert live.daily.equals(again.daily)
+    assert live.events.equals(again.events)
+    kind = levers.BY_NAME[name].event(levers.BY_NAME[name].defaults).kind
+    assert ((live.events["day"] == 8) & (live.events["kind"] == kind)).any()
+
+
+def test_an_action_changes_prices_from_the_next_day_on_and_not_before() -> None:
+    plain, acted = (MarketModel(load_scenario("baseline", days=6), rng=2) for _ in range(2))
+    plain.run_for(3)
+    acted.run_for(3)
+    acted.schedule(AssetPurchase(market="JGB30", amount_jpy_tn=2.0))
+    assert np.array_equal(plain.log_price, acted.log_price)
+    plain.run_for(1)
+    acted.run_for(1)
+    bond = IDS.index("JGB30")
+    assert acted.log_price[bond] > plain.log_price[bond]
+
+
+def test_what_cannot_be_scheduled_is_refused() -> None:
+    model = MarketModel(load_scenario("baseline", days=2), rng=2)
+    event = AssetPurchase(amount_jpy_tn=1.0)
+    model.schedule(event)
+    with pytest.raises(InputError, match="is there already with the same values"):
+        model.schedule(event)
+    with pytest.raises(InputError, match="meetings are known in advance"):
+        model.schedule(PolicyMeeting(bank="BOJ"))
+    model.run_for(2)
+    with pytest.raises(InputError, match="from 1 to 2, the last day"):
+        model.schedule(event)
+
+
+def test_a_rate_ordered_for_a_meeting_replaces_its_decision_but_is_not_foreseen() -> None:
+    scenario = load_scenario("sanaenomics", days=12)
+    ordered = scenario.with_event(PolicyRate(bank="BOJ", change_bp=25), 8)
+    assert ordered.meetings == scenario.meetings
+    model = MarketModel(ordered, rng=5)
+    model.run_for(8)
+    decided = model.events[model.events["kind"].isin(["policy_rate", "policy_guidance"])]
+    assert decided["cause"].tolist() == ["scenario"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("no such", {}, "unknown action"),
+        ("hike", {}, "Change = None, but it must be a number from -100 to 200 bp"),
+        ("hike", {"change_bp": 1e9}, "Change = 1000000000.0"),
+        ("hike", {"change_bp": float("nan")}, "Change = nan"),
+        ("hike", {"change_bp": True}, "Change = True"),
+        ("purchase", {"amount_jpy_tn": 1.0, "market": "BTC"}, "unknown Bond"),
+    ],
+)
+def test_what_the_browser_sends_is_checked(name: str, values: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        levers.action_event(name, values)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("seed", -1), ("seed", "7"), ("seed", 1.5), ("days", 0), ("days", 5000), ("dealers.capacity_scale", 1e9),
+     ("dealers.members", 200_000), ("switches.no_such", True), ("news.scale", "wide"), (7, 7)],
+)  # fmt: skip
+def test_settings_are_checked(key: str, value: object) -> None:
+    with pytest.raises(InputError):
+        changed(Setup("baseline"), key, value).load()
+
+
+def test_settings_reach_the_scenario() -> None:
+    setup = changed(changed(Setup("baseline"), "news.scale", 2), "switches.repatriation", False)
+    scenario = changed(setup, "seed", 9.0).load()
+    assert scenario.news.scale == 2.0 and not scenario.switches["repatriation"]
+
+
+def test_every_slider_has_unit_range_and_meaning() -> None:
+    scenario = load_scenario("sanaenomics")
+    for field in levers.slider_fields(scenario):
+        assert field["unit"] and field["about"] and field["lo"] < field["hi"], field
+        assert field["lo"] <= levers.parameter(scenario, field["name"]) <= field["hi"]
+        for edge in ("lo", "hi"):
+            changed(Setup("sanaenomics"), field["name"], field[edge]).load()
+
+
+# -- failing and forking -----------------------------------------------------------------------------------------------
+
+
+def test_a_failing_day_is_named_and_the_days_before_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(Setup("baseline", seed=4, days=5))
+    run.step()
+
+    def fail(*_: object, **__: object) -> None:
+        raise MarketFailure("no price")
+
+    monkeypatch.setattr(auction, "clear", fail)
+    for _ in range(2):
+        with pytest.raises(Broken, match="Day 2, seed 4: MarketFailure: no price"):
+            run.step()
+    assert run.ended and run.snapshot().day == 1
+    assert overview.frame(run.snapshot(), 1)["charts"]
+
+
+@pytest.mark.parametrize("day", [0, 2, 12])
+def test_a_fork_goes_on_like_the_run(run: Run, day: int) -> None:
+    fork = run.fork(day)
+    for _ in range(day - fork.day):
+        fork.run_for(1)
+    assert fork.day == day
+    assert np.array_equal(fork.recorder.records()[-1].log_price, run.model.recorder.records()[day].log_price)
+    twin = copy.deepcopy(fork)
+    fork.run_for(1)
+    twin.run_for(1)
+    assert np.array_equal(fork.log_price, twin.log_price)
+    assert run.tape.day == 12 and len(run.model.recorder) == 13
+
+
+def test_what_if_differs_from_the_day_of_the_action_only(run: Run) -> None:
+    compared = WhatIf()
+    event = levers.action_event("hike", {"change_bp": 50.0})
+    for _ in compared.days(run, 5, 4, [event], "a rise"):
+        pass
+    assert compared.plain is not None and compared.acted is not None and compared.progress == 1.0
+    assert compared.plain.day == compared.acted.day == 9
+    gap = whatif.gap(compared.plain, compared.acted, "JGB2")
+    assert not gap[:6].any() and gap[6] > 1.0
+    same = slice(0, 10)
+    assert np.array_equal(compared.plain.level("JGB2"), run.snapshot().level("JGB2")[same])
+    with pytest.raises(InputError, match="day of the fork = 13"):
+        next(compared.days(run, 13, 4, [event], ""))
+
+
+# -- what is shown -----------------------------------------------------------------------------------------------------
+
+
+def test_the_picture_is_what_the_run_recorded(run: Run) -> None:
+    snapshot, daily = run.snapshot(), run.model.daily
+    assert np.array_equal(snapshot.level("JGB30"), daily["yield_pct.JGB30"])
+    assert np.array_equal(snapshot.level("USDJPY"), daily["fx.USDJPY"])
+    assert np.array_equal(snapshot.columns["stress"], daily["stress_index"])
+    assert np.array_equal(snapshot.of_sector("leverage", "carry_traders"), daily["leverage.carry_traders"])
+    assert len(snapshot.events) == len(run.model.events)
+    with pytest.raises(ValueError, match="read-only"):
+        snapshot.columns["level"][0, 0] = 1.0
+
+
+def test_pictures_are_plain_json_and_name_known_colours(run: Run) -> None:
+    found = members(run.model, "crypto_longs")
+    charts = overview.frame(run.snapshot(), 1)["charts"] | {
+        "who": who.chart(who.so_far(run.model.recorder, "JGB40"), "day"),
+        "flows": flows.sankey(run.model.recorder.flows_between(1, 9).sum(axis=1), run.snapshot().sectors, flows.GROUPS),
+        "scatter": institutions.scatter(found, 0),
+    }
+    text = json.dumps([charts, overview.headline(run.snapshot())], allow_nan=False)
+    names = {part.split('"')[0] for part in text.split('"@')[1:]} - {"dates"}
+    assert names and names <= set(theme.PALETTES["light"])
+    assert set(theme.PALETTES["light"]) == set(theme.PALETTES["dark"])
+
+
+def test_the_log_says_it_in_words(run: Run) -> None:
+    texts = {(e.day, e.who): e.text for e in run.snapshot().events}
+    assert texts[4, "You"] == "BoJ buys ¥0.5 tn of JGB30"
+    assert "Stimulus of ¥21.3 tn, unfunded" in [e.text for e in run.snapshot().events]
+
+
+@pytest.mark.parametrize("kind", EVENT_KINDS)
+def test_every_kind_of_event_has_words(kind: str) -> None:
+    model = EVENT_KINDS[kind]
+    examples = {"mandate": "weak", "bank": "BOJ", "country": "US", "sector": "carry_traders"}
+    examples["market"] = "UST10" if kind == "treasury_sale" else "JGB30"
+    needed = {name: examples.get(name, 1.0) for name in model.model_fields if name in examples or _required(model, name)}
+    event = model(**needed)
+    words = told(1, None, kind, "scenario", "", event.model_dump(mode="json")).text
+    assert words and "{" not in words and "_" not in words
+
+
+def _required(model: type, name: str) -> bool:
+    return bool(model.model_fields[name].is_required())
+
+
+@pytest.mark.parametrize("market", ["JGB40", "USDJPY", "BTC"])
+def test_parts_of_a_market_add_up_to_its_move(run: Run, market: str) -> None:
+    parts = who.so_far(run.model.recorder, market)
+    table = run.model.attribution
+    mine = table[table["market"] == market][["bp", "pct"]].sum().sum()
+    assert parts.total[-1] == pytest.approx(mine, abs=1e-9)
+
+
+def test_the_flow_map_shows_who_bought_what_from_whom(run: Run) -> None:
+    net = run.model.recorder.flows_between(3, 9).sum(axis=1)
+    table = run.model.flows.query("3 <= day <= 9")
+    usd_bn = table[(table["sector"] == "banks") & (table["market"] == "JGB10")]["usd_bn"].sum()
+    assert net[list(run.model.sectors).index("banks"), IDS.index("JGB10")] == pytest.approx(usd_bn, abs=1e-9)
+    links = flows.sankey(net, run.snapshot().sectors, flows.markets_of("all"))["series"][0]["links"]
+    into = sum(link["value"] for link in links if link["target"] == "in|JGB10")
+    out = sum(link["value"] for link in links if link["source"] == "in|JGB10")
+    assert into == pytest.approx(out, rel=0.25)  # thin links are left out
+
+
+def test_members_below_the_distance_shown_are_called() -> None:
+    model = MarketModel(load_scenario("sanaenomics", days=5), rng=3)
+    model.run_for(3)
+    for sector in ("carry_traders", "crypto_longs", "jgb_fast_money"):
+        found = members(model, sector)
+        at = equity_at_call(model, sector, found.size)
+        owner, screen = model.sectors[sector], model.screen()
+        from abm.world import margin
+
+        rates = margin.initial_rates(owner.margin, screen.vol, screen.public.margin_factor.get(sector, 1.0))
+        initial = margin.initial_requirement(owner.book, model.log_price, rates, owner.home)[: owner.n]
+        some = at > 1e-9
+        assert some.any(), sector
+        assert (owner.maintenance_shortfall(screen, initial, 0.999 * at)[some] > 0.0).all()
+        assert not (owner.maintenance_shortfall(screen, initial, 1.001 * at)[some] > 0.0).any()
+    assert np.isnan(members(model, "life_insurers").call_distance_pct).all()
+
+
+def test_a_balance_sheet_adds_up_to_equity(run: Run) -> None:
+    rows = balance_sheet(run.model, "banks", 0)
+    owned = sum(value for side, _, value in rows if side != "contract")
+    assert owned == pytest.approx(run.model.sectors["banks"][0].equity, rel=1e-6)
+
+
+def test_history_of_a_member(run: Run) -> None:
+    first, equity = run.members.of("banks", 4)
+    assert first == 0 and equity.size == 13
+    assert equity[-1] == pytest.approx(run.model.sectors["banks"][4].equity, rel=1e-6)
