@@ -31,6 +31,11 @@ test: setup ## The test suite
 test-full: setup ## The test suite with the longer checks
 	$(BIN)/python -m pytest
 
+browser-deps: ## Install Chromium for the tests of the page, where it is missing (Debian or Ubuntu, as root)
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium chromium-driver fonts-noto-cjk; } >/dev/null || \
+	  echo "Chromium could not be installed; the tests of the page in a browser will be skipped"
+
 lint: setup ## Lint, types and import directions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,4 +52,4 @@ clean: ## Remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run browser publish test test-full lint bench lock clean
+.PHONY: help setup run browser publish test test-full browser-deps lint bench lock clean

@@ -10,9 +10,9 @@ from abm.world.instruments import IDS, level_of_log_price
 class WatchedModel(MarketModel):
     """The main scenario with two parameters to slide, and a collector for the plots."""
 
-    def __init__(self, rng: int = 7, news_scale: float = 1.0, carry_leverage: float = 5.0) -> None:
+    def __init__(self, rng: int | str = 7, news_scale: float = 1.0, carry_leverage: float = 5.0) -> None:
         settings = {"news.scale": news_scale, "carry_traders.leverage_median": carry_leverage}
-        super().__init__(load_scenario("sanaenomics", overrides=settings), rng=rng)
+        super().__init__(load_scenario("sanaenomics", overrides=settings), rng=int(rng))
         self.datacollector = mesa.DataCollector(model_reporters={"stress": stress, **{m: level(m) for m in SHOWN}})
         self.datacollector.collect(self)
 

@@ -74,8 +74,8 @@ class Desk:
         except Broken as error:
             self.say(f"{error} — the days before are kept; change something and press Reset.", "error")
         finally:
-            self.playing.value = False
             self.show()
+            self.playing.value = False
 
     def show(self) -> None:
         """Send a new picture."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 MOST_POINTS: Final = 320  # along time; longer runs are thinned, the last day always kept
+LEGEND_ITEM_PX, LETTER_PX, NARROW_PX = 24.0, 6.0, 280.0  # a legend in the narrowest panel
 Option = dict[str, Any]
 LEGEND: Final = {
     "itemWidth": 14, "itemHeight": 7, "itemGap": 8, "pageIconSize": 10, "pageIconColor": "@muted",
@@ -66,7 +67,8 @@ def bars(name: str, values: np.ndarray, color: str, *, digits: int = 3, axis: in
 def over_time(series: Sequence[Option], unit: str, tip: str, right: str = "", **axis: Any) -> Option:
     """A chart with the dates along the bottom. unit, right: what the axes are in; tip: how the pointer says numbers."""
     y = [_y_axis(unit) | axis]
-    rows = 2 if len(series) > 3 else 1
+    words = sum(LEGEND_ITEM_PX + LETTER_PX * len(s["name"]) for s in series)
+    rows = 2 if words > NARROW_PX else 1
     legend = {"type": "plain" if rows == 2 else "scroll", "top": 4, "left": 8, "right": 8} | LEGEND
     if right:
         words = {"nameTextStyle": {"align": "right"}, "splitLine": {"show": False}}

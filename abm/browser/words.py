@@ -39,7 +39,7 @@ def told(day: int, date: dt.date | None, kind: str, cause: str, text: str, detai
     mine = text == AT_THE_PAGE
     who = "You" if mine else SHORT.get(cause, cause.replace("_", " "))
     say = WORDS.get(kind)
-    words = say(details) if say and details else text
+    words = say(details) if say else text
     if kind == "policy_guidance" and text == "policy rate unchanged":
         words = f"{BANKS[details['bank']]} leaves its rate unchanged"
     if kind == "insurance_fund":

@@ -213,7 +213,8 @@ def test_every_kind_of_event_has_words(kind: str) -> None:
     model = EVENT_KINDS[kind]
     examples = {"mandate": "weak", "bank": "BOJ", "country": "US", "sector": "carry_traders"}
     examples["market"] = "UST10" if kind == "treasury_sale" else "JGB30"
-    needed = {name: examples.get(name, 1.0) for name in model.model_fields if name in examples or _required(model, name)}
+    given = [name for name in model.model_fields if name in examples or _required(model, name)]
+    needed = {name: examples.get(name, 1.0) for name in given}
     event = model(**needed)
     words = told(1, None, kind, "scenario", "", event.model_dump(mode="json")).text
     assert words and "{" not in words and "_" not in words

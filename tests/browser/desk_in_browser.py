@@ -1,0 +1,142 @@
+"""What a person does at the page, in the words of the tests."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import JavascriptException
+
+PATIENCE_SECONDS = 120
+
+
+class DeskInBrowser:
+    """The page in a browser tab."""
+
+    def __init__(self, chrome: webdriver.Chrome, address: str, downloads: Path) -> None:
+        self.chrome, self.address, self.downloads = chrome, address, downloads
+        self.size(1280, 900)
+        chrome.execute_cdp_cmd(
+            "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads), "eventsEnabled": True}
+        )
+
+    def open(self) -> None:
+        """Load the page and wait until its charts are drawn."""
+        self.chrome.get(self.address)
+        self.until("document.querySelector('.abm-board')?.dataset.drawn")
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """What a JavaScript expression gives; nothing while the page is not that far."""
+        try:
+            return self.chrome.execute_script(f"return {script}", *arguments)
+        except JavascriptException:
+            return None
+
+    def until(self, script: str | Callable[[], Any]) -> Any:
+        """Wait until an expression is true."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end:
+            found = script() if callable(script) else self.run(script)
+            if found:
+                return found
+            time.sleep(0.02)
+        return pytest.fail(f"still not so after {PATIENCE_SECONDS} s: {script}; the page says {self.message()!r}")
+
+    def size(self, width: int, height: int) -> None:
+        """Resize the window."""
+        self.chrome.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
+        )
+
+    def click(self, selector: str) -> None:
+        """Press what the selector finds."""
+        self.until(f"document.querySelector({json.dumps(selector)})")
+        self.run(f"document.querySelector({json.dumps(selector)}).click()")
+
+    def do(self, button: str) -> None:
+        """Press a button by what it does."""
+        self.click(f"[data-do={button}]")
+
+    def view(self, name: str) -> None:
+        """Choose a tab."""
+        self.click(f"[data-tab={name}]")
+        self.until(f"document.querySelector('[data-tab={name}]').ariaSelected === 'true'")
+
+    def pick(self, selector: str, value: Any) -> None:
+        """Type into an input or choose an option."""
+        self.until(f"document.querySelector({json.dumps(selector)})")
+        self.run(
+            "(() => { const e = document.querySelector(arguments[0]); e.value = arguments[1];"
+            "e.dispatchEvent(new Event('input')); e.dispatchEvent(new Event('change')); })()",
+            selector,
+            value,
+        )
+
+    @property
+    def day(self) -> int:
+        """The day shown at the top."""
+        return int(self.run("document.querySelector('[data-now]').innerText.match(/· day (\\d+)/)[1]") or -1)
+
+    @property
+    def drawn(self) -> int:
+        """Number of the last picture that the browser has drawn."""
+        return int(self.run("document.querySelector('.abm-board').dataset.drawn") or 0)
+
+    def play_to(self, day: int, speed: str = "fastest") -> None:
+        """Play until a day is reached, then pause."""
+        self.pick("[data-do=speed]", speed)
+        self.do("play")
+        self.until(lambda: self.day >= day)
+        if self.playing():
+            self.do("play")
+        self.until(lambda: not self.playing())
+        seen = -1
+        while seen != self.day:  # the day that was being computed
+            seen = self.day
+            time.sleep(0.3)
+
+    def playing(self) -> bool:
+        """Whether the play button offers to pause."""
+        return self.run("document.querySelector('[data-do=play]').ariaPressed") == "true"
+
+    def message(self) -> str:
+        """What the page says at the top."""
+        return str(self.run("document.querySelector('.abm-message span')?.innerText") or "")
+
+    def text(self, selector: str) -> str:
+        """Text of an element, or nothing."""
+        return str(self.run(f"document.querySelector({json.dumps(selector)})?.innerText") or "")
+
+    def chart(self, name: str) -> dict[str, Any]:
+        """Series of a chart by name, as ECharts has them."""
+        found = self.until(f"document.querySelector('[data-panel={name}] .abm-chart')?.abmChart?.getOption()?.series")
+        return {series["name"]: series["data"] for series in found}
+
+    def download(self, name: str) -> Path:
+        """Press a download button and wait for the file."""
+        self.click(f"[data-file='{name}']")
+        file = self.downloads / name
+        self.until(lambda: file.exists() and file.stat().st_size)
+        return file
+
+    def close_other_tabs(self) -> None:
+        """Leave one browser tab."""
+        for handle in self.chrome.window_handles[1:]:
+            self.chrome.switch_to.window(handle)
+            self.chrome.close()
+        self.chrome.switch_to.window(self.chrome.window_handles[0])
+
+    def console_errors(self) -> list[str]:
+        """Errors in the console since the last call."""
+        return [entry["message"] for entry in self.chrome.get_log("browser") if entry["level"] == "SEVERE"]
+
+    def requests(self) -> list[str]:
+        """Addresses that were asked for over the network since the last call."""
+        events = [json.loads(entry["message"])["message"] for entry in self.chrome.get_log("performance")]
+        sent = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+        sent += [e["params"]["url"] for e in events if e["method"] == "Network.webSocketCreated"]
+        return [url for url in sent if not url.startswith(("data:", "blob:", "chrome:"))]

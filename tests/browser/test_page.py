@@ -1,0 +1,224 @@
+"""The page in a real browser: what a person can do works, no console error, no request that leaves the machine."""
+
+import gc
+import re
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from abm import cli, load_scenario
+from tests.browser.desk_in_browser import DeskInBrowser
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+def test_it_loads_steps_plays_and_pauses(desk: DeskInBrowser) -> None:
+    assert desk.day == 0
+    assert desk.run("document.querySelectorAll('.abm-overview, .abm-board .abm-panel').length") == 9
+    desk.do("step")
+    desk.until(lambda: desk.day == 1)
+    desk.until(lambda: len(desk.chart("yields")["JGB30"]) == 2)
+    desk.pick("[data-do=speed]", "run")
+    desk.do("play")
+    desk.until(lambda: desk.playing() and desk.day >= 4)
+    desk.do("play")
+    desk.until(lambda: not desk.playing())
+    paused = desk.day
+    assert paused < 60
+    desk.do("step")
+    desk.until(lambda: desk.day == paused + 1)
+    assert re.search(r"JGB30\n\d\.\d\d % [+-]", desk.text("[data-tile=JGB30]"))
+
+
+def test_an_action_happens_and_the_downloaded_scenario_gives_the_same_prices(desk: DeskInBrowser) -> None:
+    desk.play_to(3, "run")
+    before = desk.day
+    desk.pick("[aria-label='BoJ buys bonds'] input", 2)
+    desk.do("purchase")
+    desk.until(lambda: "BoJ buys ¥2 tn of JGB30" in desk.message())
+    desk.do("hike")
+    desk.until(lambda: "BoJ raises its rate by 25 bp" in desk.message())
+    desk.do("step")
+    desk.until(lambda: "You BoJ buys ¥2 tn of JGB30" in desk.text(".abm-log"))
+    desk.do("check")
+    desk.do("step")
+    desk.until(lambda: "You Rate check" in desk.text(".abm-log"))
+    last = before + 2
+    desk.until(lambda: desk.day == last)
+    desk.view("files")
+    scenario = desk.download("sanaenomics-seed-7.toml")
+    daily = desk.download("sanaenomics-seed-7-daily.csv")
+    parquet = desk.download("sanaenomics-seed-7-daily.parquet")
+    assert [e.day for e in load_scenario(scenario).events if e.note == "ordered at the page"] == [
+        before + 1, before + 1, before + 2,
+    ]  # fmt: skip
+    out = desk.downloads / "again"
+    run = ["run", str(scenario), "--seed", "7", "--days", str(last), "--no-figures", "--out", str(out)]
+    assert cli.main(run) == 0
+    again = pd.read_parquet(out / "daily.parquet")
+    seen = pd.read_csv(daily, float_precision="round_trip")
+    assert again["yield_pct.JGB30"].tolist() == seen["yield_pct.JGB30"].tolist()
+    assert again["fx.USDJPY"].tolist() == seen["fx.USDJPY"].tolist()
+    assert pd.read_parquet(parquet)["price.BTC"].tolist() == again["price.BTC"].tolist()
+
+
+def test_what_if_shows_both_paths(desk: DeskInBrowser) -> None:
+    desk.play_to(4, "run")
+    desk.view("whatif")
+    day = desk.day
+    desk.pick("[aria-label='What if'] input[type=number]", 6)
+    desk.do("compare")
+    with_it = desk.until(lambda: desk.run("document.querySelector('[data-panel=both]')") and desk.chart("both")["with"])
+    without = desk.chart("both")["without"]
+    assert len(without) == len(with_it) == day + 7
+    assert without[day] == with_it[day]
+    assert without[day + 1] > with_it[day + 1]  # the default action is a purchase
+    assert desk.day == day
+    assert "First day" in desk.text(".abm-tablebox")
+
+
+def test_an_ensemble_runs_while_the_page_goes_on_and_can_be_cancelled(desk: DeskInBrowser) -> None:
+    desk.pick("[aria-label=Run] .abm-field:nth-of-type(3) input", 6)
+    desk.until("document.querySelector('[data-now]').innerText.includes('of 6')")
+    desk.view("ensemble")
+    desk.pick("[aria-label=Ensemble] input", 6)
+    desk.do("start")
+    desk.until("document.querySelector('.abm-progress')")
+    desk.do("step")
+    desk.until(lambda: desk.day == 1)
+    desk.until(lambda: "6 of 6 seeds" in desk.text("[data-panel=bands] .abm-note"))
+    bands = desk.chart("bands")
+    assert len(bands["median"]) == 7
+    assert all(low <= high for low, high in zip(bands["5 %"], bands["95 %"], strict=True))
+    desk.pick("[aria-label=Ensemble] input", 400)
+    desk.do("start")
+    desk.until("!document.querySelector('[data-do=cancel]').disabled")
+    desk.do("cancel")
+    desk.until("!document.querySelector('[data-do=start]').disabled")
+
+
+def test_reset_seed_parameters_and_rules(desk: DeskInBrowser) -> None:
+    opening = desk.text("[data-tile=JGB30]")
+    desk.play_to(2, "run")
+    desk.do("reset")
+    desk.until(lambda: desk.day == 0)
+    assert desk.text("[data-tile=JGB30]") == opening
+    desk.pick("[aria-label=Run] .abm-field:nth-of-type(2) input", 11)
+    desk.until("document.querySelector('[data-now]').innerText.includes('seed 11')")
+    desk.pick("[aria-label=Run] .abm-field:nth-of-type(2) input", -3)
+    desk.until(lambda: "seed = -3" in desk.message())
+    desk.pick("[aria-label=Parameters] input[type=range]", 0)
+    desk.until("document.querySelector('[aria-label=Parameters] output').textContent.trim().startsWith('0 ')")
+    desk.do("step")
+    desk.until(lambda: desk.day == 1)
+    desk.pick("[aria-label=Parameters] input[type=range]", 2)
+    desk.until(lambda: "Reset starts with the new setting" in desk.message())
+
+
+def test_attribution_flows_and_institutions(desk: DeskInBrowser) -> None:
+    desk.play_to(8)
+    desk.view("who")
+    parts = desk.chart("who")
+    total = sum(np.array(values, dtype=float) for name, values in parts.items() if name != "move")
+    assert np.abs(total - np.array(parts["move"], dtype=float)).max() < 0.1  # bp; parts are rounded
+    desk.pick("[aria-label=Market] select", "USDJPY")
+    desk.until("document.querySelector('[data-panel=who] h3').innerText.includes('USDJPY')")
+    desk.view("flows")
+    assert len(desk.chart("flows")["flows"]) > 5
+    desk.view("institutions")
+    desk.until("document.querySelector('.abm-tablebox tbody tr')")
+    desk.pick("[aria-label=Sector] select", "crypto_longs")
+    desk.until(lambda: "Crypto longs" in desk.text(".abm-tablebox h3"))
+    desk.click(".abm-tablebox tbody tr:nth-child(3)")
+    number = desk.text(".abm-tablebox tbody tr:nth-child(3) td")
+    desk.until(lambda: f"Equity of crypto longs {number}" in desk.text("[data-panel=history] h3"))
+    desk.until(lambda: f"Balance sheet of crypto longs {number}" in desk.text(".abm-two .abm-tablebox:nth-child(2) h3"))
+
+
+def test_two_sessions_have_a_model_each(desk: DeskInBrowser) -> None:
+    desk.play_to(3, "run")
+    day, first = desk.day, desk.chrome.current_window_handle
+    desk.chrome.switch_to.new_window("tab")
+    desk.size(1280, 900)
+    desk.open()
+    assert desk.day == 0
+    desk.do("step")
+    desk.until(lambda: desk.day == 1)
+    desk.chrome.switch_to.window(first)
+    assert desk.day == day
+
+
+def test_a_failing_day_becomes_a_message_and_the_page_goes_on(desk: DeskInBrowser) -> None:
+    desk.open()  # on the failing scenario
+    desk.do("play")
+    desk.until(lambda: "Day 3, seed 7: MarketFailure: USDJPY" in desk.message())
+    assert desk.day == 2 and not desk.playing()
+    assert len(desk.chart("yields")["JGB30"]) == 3
+    option = desk.run("[...document.querySelectorAll('[aria-label=Run] option')].map((o) => o.value)")
+    assert any(value.endswith("failing.toml") for value in option)
+    desk.pick("[aria-label=Run] select", "baseline")
+    desk.until(lambda: "Reset starts" in desk.message())
+    desk.do("reset")
+    desk.until(lambda: desk.day == 0)
+    desk.do("step")
+    desk.until(lambda: desk.day == 1)
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800), (2560, 1440)])
+def test_nothing_overlaps_or_runs_out_of_the_window(desk: DeskInBrowser, width: int, height: int) -> None:
+    desk.play_to(5)
+    desk.size(width, height)
+    for view in ("overview", "who", "flows", "institutions", "whatif", "ensemble", "files"):
+        desk.view(view)
+        desk.until("document.querySelector('.abm-main .abm-panel, .abm-main .abm-card')")
+        assert desk.run("document.documentElement.scrollWidth") <= width, view
+        boxes = desk.run(
+            "[...document.querySelectorAll('.abm-main .abm-panel, .abm-main .abm-card')].map((e) => {"
+            "const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; })"
+        )
+        for i, a in enumerate(boxes):
+            assert a[2] - a[0] > 100 and a[3] - a[1] > 40, view
+            assert not [b for b in boxes[:i] if _overlap(a, b)], view
+    themes = []
+    for _ in range(2):
+        themes.append(desk.run("getComputedStyle(document.querySelector('.abm-page')).backgroundColor"))
+        desk.do("theme")
+        desk.until(f"getComputedStyle(document.querySelector('.abm-page')).backgroundColor !== {str(themes[-1])!r}")
+    assert len(set(themes)) == 2
+
+
+def _overlap(a: list[float], b: list[float]) -> bool:
+    return min(a[2], b[2]) - max(a[0], b[0]) > 1 and min(a[3], b[3]) - max(a[1], b[1]) > 1
+
+
+def test_everything_can_be_reached_with_the_keyboard_and_has_a_name(desk: DeskInBrowser) -> None:
+    nameless = desk.run(
+        "[...document.querySelectorAll('.abm-page button, .abm-page select, .abm-page input')].filter((e) => "
+        "!(e.innerText || '').trim() && !e.ariaLabel && !(e.labels && e.labels.length)).length"
+    )
+    assert nameless == 0
+    skipped = desk.run(
+        "[...document.querySelectorAll('.abm-page button:not([role=tab])')].filter((e) => e.tabIndex < 0).length"
+    )
+    assert skipped == 0
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_length_of_play(desk: DeskInBrowser) -> None:
+    """Runs of the same length, one after the other; the last of them needs no more than the second."""
+
+    def heap_mb() -> float:
+        desk.chrome.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
+        return float(desk.run("performance.memory.usedJSHeapSize")) / 1e6
+
+    used = []
+    for _ in range(4):
+        desk.do("reset")
+        desk.until(lambda: desk.day == 0)
+        desk.play_to(60)
+        gc.collect()
+        used.append(heap_mb())
+        time.sleep(0.1)
+    assert used[-1] < 1.15 * used[1] + 5.0, used
