@@ -67,8 +67,8 @@ def bars(name: str, values: np.ndarray, color: str, *, digits: int = 3, axis: in
 def over_time(series: Sequence[Option], unit: str, tip: str, right: str = "", **axis: Any) -> Option:
     """A chart with the dates along the bottom. unit, right: what the axes are in; tip: how the pointer says numbers."""
     y = [_y_axis(unit) | axis]
-    words = sum(LEGEND_ITEM_PX + LETTER_PX * len(s["name"]) for s in series)
-    rows = 2 if words > NARROW_PX else 1
+    length_px = sum(LEGEND_ITEM_PX + LETTER_PX * len(s["name"]) for s in series)
+    rows = 2 if length_px > NARROW_PX else 1
     legend = {"type": "plain" if rows == 2 else "scroll", "top": 4, "left": 8, "right": 8} | LEGEND
     if right:
         words = {"nameTextStyle": {"align": "right"}, "splitLine": {"show": False}}

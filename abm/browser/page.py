@@ -137,6 +137,7 @@ def ActionForm(action: levers.Action, act: Callable[[str, dict[str, Any]], None]
 @solara.component
 def RunForm(desk: Desk) -> None:
     """Scenario, seed and length of the next start."""
+    _ = desk.version.value
     options = solara.use_memo(lambda: [[name, load_scenario(name).title] for name in desk.scenarios], [])
     fields = [
         {"name": "scenario", "label": "Scenario", "kind": "select", "options": options},
@@ -151,6 +152,7 @@ def RunForm(desk: Desk) -> None:
 @solara.component
 def ParameterForm(desk: Desk, title: str, fields: list[dict[str, Any]]) -> None:
     """Sliders or check boxes; what they say holds from the next start."""
+    _ = desk.version.value
     values = levers.settings(desk.run.model.plan) | dict(desk.setup.settings)
     mine = {f["name"]: values[f["name"]] for f in fields}
     about = "Holds from the next start: at once on day 0, else with Reset."

@@ -73,8 +73,8 @@ def View(desk: Desk) -> None:
 @solara.component
 def Bands(desk: Desk, series: str) -> None:
     """Quantiles through time, and this session's own run."""
-    ensemble = desk.ensemble
-    run = desk.run.snapshot()
+    _, ensemble = desk.version.value, desk.ensemble
+    run = desk.shown.value
     own = run.columns["stress"] if series == "stress" else run.level(series)
     note = f"{ensemble.seeds} of {ensemble.wanted} seeds: median, 25 to 75 % and 5 to 95 %"
     note += f"; {ensemble.failed} failed" if ensemble.failed else ""

@@ -57,6 +57,7 @@ def View(desk: Desk) -> None:
 @solara.component
 def Pictures(desk: Desk, found: Members, one: int, choose: Any) -> None:
     """All members as dots; the equity of the one that is picked."""
+    _ = desk.shown.value
     first, equity = desk.run.members.of(found.sector, one)
     words = f"{SHORT.get(found.sector, found.sector)} {one + 1}"
     panels = [
@@ -184,6 +185,7 @@ def value(x: float) -> str:
 @solara.component
 def Sheet(desk: Desk, sector: str, one: int) -> None:
     """Balance sheet of one institution."""
+    _ = desk.shown.value
     rows = balance_sheet(desk.run.model, sector, one)
     cells = [{"key": i, "cells": [side, item, value(v)]} for i, (side, item, v) in enumerate(rows)]
     head = [{"name": "side", "label": "Side", "unit": "", "kind": "text"},
