@@ -70,12 +70,12 @@ class MarketModel(mesa.Model):
         self.opening_log_price = self.log_price
         calm = scenario.state.calm_covariance_log()
         self.calm_covariance = calm
-        self.news = News(scenario.news, calm, self.streams)
         self.risk = RiskEstimate(calm)
         self.history = np.tile(self.log_price, (HISTORY_DAYS, 1))
         ladder = scenario.params["ministry_of_finance"].opening_ladder
         self.public = replace(scenario.state.open_public(), ladder=ladder)
         self._look_at_meetings()
+        self.news = News(scenario.news, calm, self.streams)
         self.sectors: dict[str, Sector] = {
             name: cls(self, scenario.params[name], self.streams) for name, cls in REGISTRY.items()
         }

@@ -31,7 +31,7 @@ class ArbitrageursParams(IntermediaryParams):
     members: int = par(100, "funds", "SOURCES.md 8", "number of arbitrageurs", 1, 100_000)
     capital_usd_bn: float = par(300.0, "USD bn", "SOURCES.md 6", "risk capital of all funds", 0.001, 1e5)
     ust10_depth_per_pct_usd_bn: float = par(
-        34.0,
+        30.0,
         "USD bn per 1 % of price",
         "SOURCES.md 2: with dealers' depth, 10 bp per USD 100 bn in a month, [L]",
         "flow that moves the US 10-year by one per cent if they alone stand ready; sets gamma",

@@ -62,9 +62,10 @@ REPRICING_SHARE: Final = 0.15  # of the debt per year (MoF: 165.3 of 1,088 tn re
 REFUNDING_MIX: Final = (0.530, 0.367, 0.050, 0.043, 0.010)  # JGB2 ... JGB40 in FY2026 market issuance, see Government
 WORDS_RISK: Final = (0.0, 0.03, 0.06, 0.10, 0.18)  # perceived risk added by words of levels 0 to 4 [L]
 CHECK_RISK: Final = 0.65  # P(operation within ten days | check) about 2/3, n = 3 (SOURCES.md 3)
-OPERATION_RISK: Final = 0.10  # risk of the next ticket added by one: daily operations moved USDJPY -0.28 % per tn [L]
+OPERATION_RISK_PER_TN: Final = 0.04  # risk of the next ticket added by one, per JPY tn, and the most that it adds:
+OPERATION_RISK_MOST: Final = 0.15  # daily operations moved USDJPY -0.28 % per tn [L]
 CHECK_LAPSES_DAYS: Final = 10
-RISK_HALF_LIFE_DAYS: Final = 6.0
+RISK_HALF_LIFE_DAYS: Final = 4.0
 FATIGUE: Final = 0.75  # credibility kept when words are repeated, or a check lapses, without an operation [L]
 REPETITION_DAYS: Final = 60  # words count as a repetition within so many trading days [L]
 CREDIBILITY_RECOVERY: Final = 0.01  # of lost credibility regained a day [L]
@@ -462,7 +463,7 @@ def _(event: ev.FxIntervention, public: Public) -> Public:
     if event.amount_jpy_tn <= 0.0:  # yen sold: no threat to who is short of yen
         return replace(public, ladder=0, intervention_risk=0.0)
     acted = replace(public, signal_credibility=1.0, days_since_operation=0, days_since_words=0)
-    return _perceive(acted, OPERATION_RISK, 6)
+    return _perceive(acted, min(OPERATION_RISK_PER_TN * event.amount_jpy_tn / event.days, OPERATION_RISK_MOST), 6)
 
 
 @hear.register

@@ -1,13 +1,15 @@
 """Public news: what moves every quote before anybody trades.
 
 News has the calm covariance of the markets, scaled by the part of calm variance that is not due to flows. Its
-intensity clusters in time (a stochastic volatility common to all markets) and single days can be large (Student t).
+intensity clusters in time (stochastic volatility) and single days can be large (Student t).
 """
+
+from typing import Final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from abm.world.instruments import N_MARKETS
+from abm.world.instruments import INDEX, IS_FX, N_MARKETS
 from abm.world.streams import Streams
 
 
@@ -29,47 +31,88 @@ class NewsParams(BaseModel):
         description="multiple of calm news volatility",
         json_schema_extra={"unit": "multiple", "source": "1 by definition"},
     )
-    tail_df: float = Field(
+    tail_df_rates: float = Field(
+        30.0,
+        gt=2.5,
+        le=200,
+        description="degrees of freedom of a day's news about bonds, US shares and bitcoin",
+        json_schema_extra={
+            "unit": "degrees of freedom",
+            "source": "excess kurtosis of calm days, 1 to 4 [calc]",
+        },
+    )
+    tail_df_currencies: float = Field(
         7.0,
         gt=2.5,
         le=200,
-        description="degrees of freedom of a day's news",
-        json_schema_extra={"unit": "degrees of freedom", "source": "excess kurtosis of calm daily changes, 1 to 4"},
+        description="the same of exchange rates and the Nikkei",
+        json_schema_extra={
+            "unit": "degrees of freedom",
+            "source": "excess kurtosis of calm days, 1 to 4 [calc]",
+        },
     )
-    intensity_sd: float = Field(
-        0.2,
+    intensity_sd_rates: float = Field(
+        0.5,
         ge=0,
         le=1.5,
-        description="standard deviation of log news intensity",
-        json_schema_extra={"unit": "log", "source": "autocorrelation of absolute calm changes, 0.05 to 0.2"},
+        description="standard deviation of log news intensity, bonds, US shares and bitcoin",
+        json_schema_extra={"unit": "log", "source": "autocorrelation of absolute calm changes, 0.1 to 0.2 [calc]"},
     )
-    intensity_half_life_days: float = Field(
+    intensity_sd_currencies: float = Field(
+        0.3,
+        ge=0,
+        le=1.5,
+        description="the same of exchange rates and the Nikkei",
+        json_schema_extra={"unit": "log", "source": "autocorrelation of absolute calm changes, 0.05 to 0.1 [calc]"},
+    )
+    intensity_half_life_rates_days: float = Field(
+        60.0,
+        gt=0,
+        le=500,
+        description="half-life of news intensity, bonds, US shares and bitcoin",
+        json_schema_extra={"unit": "trading days", "source": "autocorrelation at 20 days is 0.6 of that at one [calc]"},
+    )
+    intensity_half_life_currencies_days: float = Field(
         15.0,
         gt=0,
         le=500,
-        description="half-life of news intensity",
-        json_schema_extra={"unit": "trading days", "source": "decay of autocorrelation of absolute changes, lags 1-20"},
+        description="the same of exchange rates and the Nikkei",
+        json_schema_extra={"unit": "trading days", "source": "autocorrelation at 20 days is near zero [calc]"},
     )
 
 
+def _currencies() -> np.ndarray:
+    """Markets whose news clusters as that of currencies does, (markets,): exchange rates and the Nikkei."""
+    return IS_FX | (np.arange(N_MARKETS) == INDEX["NIKKEI"])
+
+
+CURRENCIES: Final = _currencies()
+
+
 class News:
-    """Daily draws of public news, log price, tied to (seed, day)."""
+    """Daily draws of public news, log price, tied to (seed, day).
+
+    Intensity clusters, longer and more strongly in rates (bonds, US shares, bitcoin) than in currencies (exchange
+    rates, the Nikkei), as absolute daily changes of 2021-2026 do. The shocks to it are common.
+    """
 
     def __init__(self, params: NewsParams, calm_covariance: np.ndarray, streams: Streams) -> None:
-        """calm_covariance: (markets, markets) covariance of daily log changes in calm times."""
+        """calm_covariance: (markets, markets) of daily log changes in calm times."""
         self.params = params
         self.root = np.linalg.cholesky(calm_covariance) * np.sqrt(params.variance_share) * params.scale
         self.streams = streams
-        self.log_intensity = 0.0
+        self.tail_df = np.where(CURRENCIES, params.tail_df_currencies, params.tail_df_rates)
+        self.intensity_sd = np.array([params.intensity_sd_rates, params.intensity_sd_currencies])
+        half_life = np.array([params.intensity_half_life_rates_days, params.intensity_half_life_currencies_days])
+        self.keep = 0.5 ** (1.0 / half_life)
+        self.log_intensity = self.intensity_sd * streams.on("news", "intensity on day 0").standard_normal()
 
     def draw(self, day: int) -> np.ndarray:
         """News of the day, log price, shape (markets,); days must be drawn in order."""
-        p = self.params
         rng = self.streams.on("news", "public", day)
-        keep = 0.5 ** (1.0 / p.intensity_half_life_days)
-        shock = rng.standard_normal()
-        self.log_intensity = keep * self.log_intensity + np.sqrt(1.0 - keep**2) * p.intensity_sd * shock
+        shock = np.sqrt(1.0 - self.keep**2) * self.intensity_sd * rng.standard_normal()
+        self.log_intensity = self.keep * self.log_intensity + shock
         normal = rng.standard_normal(N_MARKETS)
-        own = np.sqrt((p.tail_df - 2.0) / rng.chisquare(p.tail_df, N_MARKETS))
-        intensity = np.exp(self.log_intensity - p.intensity_sd**2)
-        return self.root @ (normal * own) * intensity
+        own = np.sqrt((self.tail_df - 2.0) / rng.chisquare(self.tail_df))
+        intensity = np.exp(self.log_intensity - self.intensity_sd**2)
+        return self.root @ (normal * own) * intensity[CURRENCIES.astype(int)]
