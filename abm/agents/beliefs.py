@@ -73,7 +73,7 @@ class BeliefParams(Params):
     """Opinions about value, common to those who price assets."""
 
     fiscal_premium_30y_bp: float = par(
-        4.0, "bp of 30-year yield per % of GDP", "[L]", "premium asked by a fully concerned holder", 0, 40
+        5.0, "bp of 30-year yield per % of GDP", "[L]", "premium asked by a fully concerned holder", 0, 40
     )
     standing_deficit_pct_gdp: float = par(
         9.0, "% of GDP", "[mem] two years of new bonds, FY2026 budget", "unfunded deficit known on day 0", 0, 100
@@ -81,21 +81,21 @@ class BeliefParams(Params):
     concern_mean: float = par(0.3, "fraction", "[L]", "members' average concern in quiet times", 0.01, 0.95)
     concern_speed_low: float = par(0.05, "per day", "[L]", "slowest member's pace of acting on concern", 0, 1)
     concern_speed_high: float = par(0.6, "per day", "[L]", "fastest member's pace of acting on concern", 0, 1)
-    alarm_of_deficit: float = par(0.1, "per % of GDP", "SOURCES.md 3, [L]", "rise of concern, unfunded deficit", 0, 2)
+    alarm_of_deficit: float = par(0.075, "per % of GDP", "SOURCES.md 3, [L]", "rise of concern, unfunded deficit", 0, 2)
     alarm_of_auction: float = par(
-        0.12, "per sd", "SOURCES.md 3, [L]", "rise of concern, auction weaker than by one sd", 0, 2
+        0.1, "per sd", "SOURCES.md 3, [L]", "rise of concern, auction weaker than by one sd", 0, 2
     )
     alarm_of_sell_off: float = par(
-        0.05, "per sd of 5-day yield rise beyond one", "SOURCES.md 3, [L]", "rise of concern, super-longs falling", 0, 2
+        0.04, "per sd of 5-day yield rise beyond one", "SOURCES.md 3, [L]", "rise of concern, super-longs falling", 0, 2
     )
     relief_of_issuance_cut: float = par(
         0.8, "per % of GDP and year", "SOURCES.md 3, [L]", "fall of concern when super-long issuance is cut", 0, 5
     )
     relief_of_purchases: float = par(
-        0.15, "per % of GDP", "SOURCES.md 3, [L]", "fall of concern when the central bank buys exceptionally", 0, 5
+        0.12, "per % of GDP", "SOURCES.md 3, [L]", "fall of concern when the central bank buys exceptionally", 0, 5
     )
     alarm_half_life_days: float = par(
-        2.0, "trading days", "January 2026: half-life of days", "median half-life of alarm", 0.5, 250
+        2.5, "trading days", "January 2026: half-life of days", "median half-life of alarm", 0.5, 250
     )
     real_duration_nikkei_yr: float = par(10.0, "years", "SOURCES.md 3", "real-rate duration of the Nikkei", 0, 50)
     real_duration_spx_yr: float = par(14.0, "years", "SOURCES.md 3", "real-rate duration of the S&P 500", 0, 50)

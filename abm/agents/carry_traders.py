@@ -71,7 +71,12 @@ class CarryParams(Params):
         0.25, "share of July 2024", "SOURCES.md 1 (CFTC 45k of 184k)", "how crowded yen shorts are", 0, 3
     )
     intervention_response: float = par(
-        0.5, "log", "SOURCES.md 3; fitted to the checks and operations of 2022-26 [L]", "yen debt repaid in fear", 0, 10
+        0.35,
+        "log",
+        "SOURCES.md 3; set on the checks and operations of 2022-26 [L]",
+        "yen debt repaid in fear",
+        0,
+        10,
     )
     crowding_weight: float = par(0.7, "per crowding", "[L]", "rise of that response with crowding", 0, 10)
     hike_weight: float = par(0.3, "share", "[L]", "weight of a feared rate rise against a feared operation", 0, 5)

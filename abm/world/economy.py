@@ -22,6 +22,7 @@ from abm.world.instruments import (
     CCY,
     DURATION_YR,
     FX,
+    IDS,
     INDEX,
     IS_BOND,
     JGBS,
@@ -37,6 +38,8 @@ BANK_CCY: Final = {"BOJ": CCY["JPY"], "FED": CCY["USD"], "ECB": CCY["EUR"]}
 COUNTRY_CCY: Final = {"JP": CCY["JPY"], "US": CCY["USD"], "EU": CCY["EUR"]}
 FX_PER_TWO_YEAR_PCT: Final = 2.0  # per cent of exchange rate per point of two-year and of ten-year differential: own
 FX_PER_TEN_YEAR_PCT: Final = 4.5  # estimate, 5-day changes of USDJPY on both, 2015-2026 (Fed H.15, Japan MoF)
+RATE_BETA: Final = np.array([{"USDJPY": 1.0, "USDMXN": 0.0}.get(IDS[i], 0.35) for i in FX])  # response of each pair to
+# those differentials over the yen's: own estimate, same days, EURUSD 0.24-0.37, AUDUSD 0.1-0.35, USDMXN about 0
 READ_ABROAD: Final = 0.5  # of a country's policy news read as news about rates elsewhere (King and Wadhwani 1990) [L]
 EASING_PER_PCT: Final = 0.03  # points of easing expected per per cent of an unusual fall of shares; Cieslak and
 # Vissing-Jorgensen (2021), size from memory
@@ -223,7 +226,7 @@ def expected_log_price(public: Public) -> np.ndarray:
     average = path_average_pct(public, years)
     out[IS_BOND] = -years * average[QUOTE_CCY[IS_BOND], np.arange(years.size)] / 100.0
     priced = path_average_pct(public, np.array([2.0, 10.0])) @ np.array([FX_PER_TWO_YEAR_PCT, FX_PER_TEN_YEAR_PCT])
-    out[FX] = (priced[BASE_CCY[FX]] - priced[QUOTE_CCY[FX]]) / 100.0
+    out[FX] = RATE_BETA * (priced[BASE_CCY[FX]] - priced[QUOTE_CCY[FX]]) / 100.0
     out[USDJPY] -= YEN_PER_OPERATION / 100.0 * public.intervention_risk
     out[USDJPY] += YEN_PER_INFLATION / 100.0 * (public.inflation_expected_pct - INFLATION_TARGET_PCT)
     return out

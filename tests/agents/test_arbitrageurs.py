@@ -139,9 +139,9 @@ def test_the_fiscal_premium_is_quoted_in_jgbs_at_once_and_partly_read_into_other
     sector, view = opened(Arbitrageurs), market_view(public={"unfunded_pct_gdp": 4.0})
     move = prices(sector, view, {})
     premium_bp = -1e4 * move[JGB30] / 18.7
-    concern, alarm = 0.3, 0.1 * 4.0
+    concern, alarm = 0.3, 0.075 * 4.0
     priced = concern * 4.0 + alarm * (9.0 + 4.0)  # the standing deficit of 9 % of GDP is looked at anew
-    assert 0.7 * 4.0 * priced < premium_bp < 1.2 * 4.0 * priced
+    assert 0.7 * 5.0 * priced < premium_bp < 1.2 * 5.0 * priced
     read_bp = -1e4 * move[UST10] / 8.1
     assert 0.0 < read_bp < 0.5 * premium_bp
     own_only = prices(opened(Arbitrageurs, global_reading=0.0), view, {})
@@ -171,5 +171,5 @@ def test_order_of_members_does_not_matter_and_capital_scales() -> None:
     shuffled = schedule(sector, view)
     assert shuffled.intercept == pytest.approx(straight.intercept, rel=1e-9, abs=1e-9)
     assert shuffled.weights == pytest.approx(straight.weights[order])
-    double = opened(Arbitrageurs, capital_usd_bn=600.0, ust10_depth_per_pct_usd_bn=68.0)
+    double = opened(Arbitrageurs, capital_usd_bn=600.0, ust10_depth_per_pct_usd_bn=60.0)
     assert schedule(double, view).intercept == pytest.approx(2.0 * straight.intercept, rel=1e-9, abs=1e-9)
