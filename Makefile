@@ -25,6 +25,9 @@ browser: setup ## Open the page on http://127.0.0.1:8765
 publish: setup ## Run the main scenario anew, write its numbers and figures to results/published and README.md
 	$(BIN)/python experiments/publish.py
 
+validate: setup ## Score the model anew, write its scorecard to results/published and README.md
+	$(BIN)/python -m experiments.score
+
 test: setup ## The test suite
 	$(BIN)/python -m pytest -m "not slow"
 
@@ -52,4 +55,4 @@ clean: ## Remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run browser publish test test-full browser-deps lint bench lock clean
+.PHONY: help setup run browser publish validate test test-full browser-deps lint bench lock clean

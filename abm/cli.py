@@ -20,7 +20,7 @@ from typer.exceptions import TyperException
 from abm.scenarios import load_scenario, scenario_names
 from abm.scenarios.describe import Table, event_field_tables, scenario_tables, state_tables
 from abm.scenarios.schema import MOST_DAYS
-from abm.world.errors import InputError, shown, wrong_value
+from abm.world.errors import InputError, shown, unknown_name, wrong_value
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 RESULTS = Path("results")
@@ -28,6 +28,7 @@ MOST_SEED = 2**62
 MOST_SEEDS = 100_000
 MOST_WORKERS = 1024
 NOTHING_KEPT = "interrupted; nothing is kept, the same command starts again"
+VALIDATION_SECTIONS = ("A", "B", "C", "S")
 LONGEST_NUMBER = 19  # digits
 WIDTH_WITHOUT_TERMINAL = 160
 
@@ -158,6 +159,51 @@ def open_page(
     serve(name, host, number, show)
 
 
+@app.command("validate")
+def score(
+    episode: Annotated[
+        list[str] | None, typer.Option(metavar="FILE.toml", help="Score this episode; may be repeated.")
+    ] = None,
+    section: Annotated[
+        list[str] | None, typer.Option(metavar="A|B|C|S", help="Only this section; may be repeated.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(metavar="N", help="At most so many seeds, for a quick look.")] = None,
+    days: Annotated[str | None, typer.Option(metavar="N", help="Days of the calm year, for a quick look.")] = None,
+    set_: Settings = None,
+    workers: Workers = None,
+    out: Out = None,
+    figures: Figures = True,
+) -> None:
+    """Hold the model against calm times, impact estimates, episodes and stylised facts, and save the scorecard."""
+    most = None if seeds is None else _whole("--seeds", seeds, 1, MOST_SEEDS, "seeds")
+    chosen = _sections(section, alone=bool(episode))
+    length, overrides = _days(days), parse_settings(set_ or ())
+    target, processes = directory_for("validate", out), _workers(workers)
+    from abm.output import scorecard
+    from abm.study.paths import NothingLeft
+    from abm.study.validate import validate
+
+    with _interrupts_in_words(), _no_run_left(NothingLeft):
+        card = validate(
+            chosen,
+            episode or (),
+            seeds=most,
+            days=length,
+            overrides=overrides,
+            workers=processes,
+            out=target,
+            figures=figures,
+        )
+    scorecard.show(card.document(), _console(), every_move=bool(episode))
+    print(f"\nFiles: {target}")
+    if card.failures:
+        name, failure = card.failures[0]
+        raise RunFailed(
+            f"{len(card.failures)} runs failed and are left out of the scorecard, first {name} on seed {failure.seed}, "
+            f"day {failure.day} ({failure.error}); what the others give is in {target}"
+        )
+
+
 @app.command("bench")
 def run_benchmark() -> None:
     """Measure the speed of the model on this machine."""
@@ -174,6 +220,14 @@ def _whole(option: str, text: str, lo: int, hi: int, unit: str) -> int:
     if not lo <= number <= hi:
         raise wrong_value("command line", option, text, f"a whole number from {lo} to {hi} ({unit})")
     return number
+
+
+def _sections(asked: Sequence[str] | None, alone: bool) -> list[str]:
+    """Sections to run: those asked for, an episode's alone where there is one, else all."""
+    for name in asked or ():
+        if name not in VALIDATION_SECTIONS:
+            raise unknown_name("command line", "--section", name, VALIDATION_SECTIONS)
+    return list(asked or ("C" if alone else VALIDATION_SECTIONS))
 
 
 def _days(text: str | None) -> int | None:
@@ -282,6 +336,14 @@ def _interrupts_in_words() -> Iterator[None]:
         yield
     except KeyboardInterrupt as interrupt:
         raise Stopped(str(interrupt) or NOTHING_KEPT) from None
+
+
+@contextmanager
+def _no_run_left(kind: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except kind as error:
+        raise RunFailed(str(error)) from None
 
 
 def _say(sentence: str, status: int) -> int:

@@ -8,7 +8,7 @@ import argparse
 import datetime as dt
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,12 +168,17 @@ def calm_volatility(scenario: Scenario, daily: pd.DataFrame) -> dict[str, float]
 
 
 def with_findings(text: str, summary: Mapping[str, Any]) -> str:
-    """The text with the block between the two marks written anew."""
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"the README has no block {BEGIN} ... {END}")
-    return f"{head}{BEGIN}\n{findings(summary)}\n{END}{tail}"
+    """The text with the findings written anew."""
+    return within(text, BEGIN, END, lambda: findings(summary))
+
+
+def within(text: str, begin: str, end: str, block: Callable[[], str]) -> str:
+    """The text with what is between the two marks replaced; it is written only if they are there."""
+    head, opened, rest = text.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not opened or not closed:
+        raise SystemExit(f"the README has no block {begin} ... {end}")
+    return f"{head}{begin}\n{block()}\n{end}{tail}"
 
 
 def findings(summary: Mapping[str, Any]) -> str:

@@ -190,7 +190,9 @@ def require_replaceable(target: Path) -> None:
     """InputError if the path holds anything but an earlier run or comparison."""
     if not target.exists():
         return
-    ours = target.is_dir() and any((target / name).is_file() for name in ("manifest.json", "compare.json"))
+    ours = target.is_dir() and any(
+        (target / name).is_file() for name in ("manifest.json", "compare.json", "scorecard.json")
+    )
     if not ours and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target}: exists and is not a run directory; choose another path or empty it")
 
@@ -207,10 +209,15 @@ def publish(directory: Path, target: Path) -> Path:
     return target
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Readable JSON, lists of numbers on one line; numbers that are not finite become null."""
+def write_json(path: Path, content: Any, rows: bool = False) -> None:
+    """Readable JSON, lists of numbers on one line; numbers that are not finite become null.
+
+    rows: objects without inner ones take one line each, as rows of a table.
+    """
     text = json.dumps(_finite(content), indent=2, ensure_ascii=False, default=str)
     text = re.sub(r"\[\n\s+([^\[\]{}\"]*?)\n\s*\]", lambda m: f"[{' '.join(m[1].split())}]", text)
+    if rows:
+        text = re.sub(r"\{\n\s+([^\[\]{}]*?)\n\s*\}", lambda m: f"{{{re.sub(r'\n +', ' ', m[1])}}}", text)
     path.write_text(text + "\n", encoding="utf-8")
 
 

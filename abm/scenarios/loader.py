@@ -30,6 +30,7 @@ from abm.world.events import EVENT_KINDS, Event
 
 OVERRIDES = "--set"
 SWITCHES = "switches"
+OBSERVED = "observed"  # rows that only the validation reads
 STATE_MAY_BE_OLD_DAYS = 31  # calendar days between the opening state and the first trading day
 
 
@@ -77,7 +78,13 @@ def load_scenario(
     events after a shortened run are left out. state: another opening state, which also moves the start to its date.
     Raises InputError, one sentence, about the first thing that is wrong.
     """
-    document = read(locate(str(name_or_path), PACKAGED_SCENARIOS, "scenario"))
+    return scenario_of(read(locate(str(name_or_path), PACKAGED_SCENARIOS, "scenario")), overrides, days, state)
+
+
+def scenario_of(
+    document: Document, overrides: Mapping[str, Any] | None = None, days: int | None = None, state: str | None = None
+) -> Scenario:
+    """The scenario of a file that was read already; arguments and errors as in `load_scenario`."""
     chain = with_ancestors(document, lambda child: _parent(child, "scenario", PACKAGED_SCENARIOS))
     plan = Plan()
     for link in chain:
@@ -113,12 +120,12 @@ def _parent(child: Document, table: str, folder: Path) -> Path | None:
 
 def _add_file(plan: Plan, document: Document) -> None:
     """Lay one file over what the files before it said."""
-    known = {"scenario": dict, "set": dict, "event": list, "state": dict}
+    known = {"scenario": dict, "set": dict, "event": list, "state": dict, OBSERVED: list}
     for key, value in document.table.items():
         if key not in known:
             raise unknown_name(document.where, "top-level key", key, known)
         if not isinstance(value, known[key]):
-            kind = "tables, each headed [[event]]" if key == "event" else f"a table headed [{key}]"
+            kind = f"tables, each headed [[{key}]]" if known[key] is list else f"a table headed [{key}]"
             raise wrong_value(document.where, key, value, kind)
     if "scenario" not in document.table:
         raise InputError(f"{document.where}: has no table [scenario], but every scenario needs one")

@@ -19,7 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import pyarrow as pa
 from rich.console import Console
@@ -39,6 +39,14 @@ class Model(Protocol):
 
     def run_for(self, duration: int) -> None:
         """Run so many days."""
+
+
+@runtime_checkable
+class SummingUp(Protocol):
+    """A model that hands back a summary of its own instead of tables and measures."""
+
+    def sum_up(self) -> Any:
+        """What is wanted of the finished run; it must survive pickling."""
 
 
 class Scenario(Protocol):
@@ -79,12 +87,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a job. tables: up to the last day that was finished. measures: empty if it failed."""
+    """What came of a job. tables: up to the last day that was finished. measures: empty if it failed.
+
+    summary: of a model that sums itself up, in place of both.
+    """
 
     job: Job
     tables: dict[str, pa.Table]
     measures: dict[str, float]
     failure: Failure | None = None
+    summary: Any = None
 
 
 def market_model(scenario: Any, seed: int) -> Model:
@@ -136,6 +148,8 @@ def simulate(
             model.run_for(1)
             if day_done():
                 return None
+        if isinstance(model, SummingUp):
+            return Result(job, {}, {}, summary=model.sum_up())
         tables = model.recorder.tables(job.seed)
         return Result(job, tables, measure(tables))
     except Exception as error:
