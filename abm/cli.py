@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import shlex
 import sys
 import tomllib
 import traceback
@@ -19,6 +20,7 @@ from typer.exceptions import TyperException
 
 from abm.scenarios import load_scenario, scenario_names
 from abm.scenarios.describe import Table, event_field_tables, scenario_tables, state_tables
+from abm.scenarios.figures import as_date
 from abm.scenarios.schema import MOST_DAYS
 from abm.world.errors import InputError, shown, unknown_name, wrong_value
 
@@ -169,6 +171,10 @@ def score(
     ] = None,
     seeds: Annotated[str | None, typer.Option(metavar="N", help="At most so many seeds, for a quick look.")] = None,
     days: Annotated[str | None, typer.Option(metavar="N", help="Days of the calm year, for a quick look.")] = None,
+    state: Annotated[str | None, typer.Option(metavar="FILE.toml", help="Opening of the calm year.")] = None,
+    targets: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Targets of calm times of your own, alone by default.")
+    ] = None,
     set_: Settings = None,
     workers: Workers = None,
     out: Out = None,
@@ -176,7 +182,7 @@ def score(
 ) -> None:
     """Hold the model against calm times, impact estimates, episodes and stylised facts, and save the scorecard."""
     most = None if seeds is None else _whole("--seeds", seeds, 1, MOST_SEEDS, "seeds")
-    chosen = _sections(section, alone=bool(episode))
+    chosen = _sections(section, alone="C" if episode else "A" if state or targets else "")
     length, overrides = _days(days), parse_settings(set_ or ())
     target, processes = directory_for("validate", out), _workers(workers)
     from abm.output import scorecard
@@ -193,6 +199,8 @@ def score(
             workers=processes,
             out=target,
             figures=figures,
+            state=state,
+            calm_targets=targets,
         )
     scorecard.show(card.document(), _console(), every_move=bool(episode))
     print(f"\nFiles: {target}")
@@ -202,6 +210,44 @@ def score(
             f"{len(card.failures)} runs failed and are left out of the scorecard, first {name} on seed {failure.seed}, "
             f"day {failure.day} ({failure.error}); what the others give is in {target}"
         )
+
+
+@app.command("calibrate")
+def calibrate_parameters(
+    trials: Annotated[str, typer.Option(metavar="N", help="Simulations of the search.")] = "60",
+    seeds: Annotated[str, typer.Option(metavar="N", help="Seeds of every experiment.")] = "4",
+    workers: Workers = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where it is kept; the same directory takes it up again.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Daily closes of your own, CSV files; see the README.")
+    ] = None,
+    date: Annotated[str | None, typer.Option(metavar="DATE", help="Opening in them, by default the last row.")] = None,
+    params: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE|PATTERN", help="What is free instead of the packaged list; may be repeated."),
+    ] = None,
+    figures: Figures = True,
+) -> None:
+    """Fit free parameters to the scorecard, or to daily closes of your own."""
+    count, each = _whole("--trials", trials, 1, MOST_SEEDS, "trials"), _whole("--seeds", seeds, 1, 1000, "seeds")
+    processes, opening = _workers(workers), None if date is None else as_date(date, "command line", "--date")
+    from abm.study import calibrate
+
+    with _interrupts_in_words():
+        found = calibrate.calibrate(
+            params or (),
+            trials=count,
+            seeds=each,
+            workers=processes,
+            out=out,
+            data=data,
+            date=opening,
+            figures=figures,
+            command=shlex.join(["abm", *sys.argv[1:]]),
+        )
+    calibrate.show(found, _console())
 
 
 @app.command("bench")
@@ -222,12 +268,12 @@ def _whole(option: str, text: str, lo: int, hi: int, unit: str) -> int:
     return number
 
 
-def _sections(asked: Sequence[str] | None, alone: bool) -> list[str]:
-    """Sections to run: those asked for, an episode's alone where there is one, else all."""
+def _sections(asked: Sequence[str] | None, alone: str) -> list[str]:
+    """Sections to run: those asked for, that of a file of the user's own alone where there is one, else all."""
     for name in asked or ():
         if name not in VALIDATION_SECTIONS:
             raise unknown_name("command line", "--section", name, VALIDATION_SECTIONS)
-    return list(asked or ("C" if alone else VALIDATION_SECTIONS))
+    return list(asked or alone or VALIDATION_SECTIONS)
 
 
 def _days(text: str | None) -> int | None:

@@ -132,7 +132,7 @@ def differences(runs: Pairs, name: str, series: str) -> np.ndarray:
 
 
 def _experiments(runs: Pairs) -> dict[str, list[Line]]:
-    return {
+    found = {
         "ust_sale": _ust_sale(runs),
         "super_longs": _super_long_lines(runs),
         "spill_over": _spill_over(runs),
@@ -142,8 +142,13 @@ def _experiments(runs: Pairs) -> dict[str, list[Line]]:
         "shares": _shares(runs),
         "bitcoin": _bitcoin(runs),
         "inflation": [_target("inflation", "cpi", cpi_effect_pct(runs["quiet"].scenario))],
-        "slopes": _slopes(runs),
     }
+    return {**found, "slopes": _slopes(runs)} if all(name in runs for name in slope_runs()) else found
+
+
+def slope_runs() -> list[str]:
+    """Names of the runs that only the demand slopes need or share: one outside purchase of each of their markets."""
+    return [f"quiet: slope {market}" for group in SLOPES.values() for market in group]
 
 
 def _target(experiment_name: str, name: str, result: float, note: str = "") -> Line:

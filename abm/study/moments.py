@@ -112,13 +112,17 @@ def calm_lines(
     return calm_lines_of(runs[CALM])
 
 
-def calm_lines_of(paths: Paths) -> list[Line]:
-    """Section A of runs that are there already, members of share lines included."""
-    return [*_moment_lines(paths), *_correlation_lines(paths), *_drift_lines(paths), _cascade_line(paths)]
+def calm_lines_of(paths: Paths, own: Mapping[str, Any] | None = None) -> list[Line]:
+    """Section A of runs that are there already, members of share lines included.
+
+    own: tables "moments" and "correlations" to compare with instead of the packaged ones.
+    """
+    table = {**targets(), **(own or {})}
+    moments, correlations = _moment_lines(paths, table["moments"]), _correlation_lines(paths, table["correlations"])
+    return [*moments, *correlations, *_drift_lines(paths), _cascade_line(paths)]
 
 
-def _moment_lines(paths: Paths) -> list[Line]:
-    table = targets()["moments"]
+def _moment_lines(paths: Paths, table: Mapping[str, Any]) -> list[Line]:
     levels: list[Line] = []
     shapes: dict[str, list[Line]] = {name: [] for name in ("kurtosis", *(f"acf_{lag}" for lag in LAGS))}
     for series, target in table["series"].items():
@@ -158,8 +162,7 @@ def _shape_line(name: str, series: str, target: list[float], value: float, error
     return line(f"A.{name}.{series}", text, "", limits, value, responsible(name, series), centre, f"A.{name}")
 
 
-def _correlation_lines(paths: Paths) -> list[Line]:
-    table = targets()["correlations"]
+def _correlation_lines(paths: Paths, table: Mapping[str, Any]) -> list[Line]:
     weekly = {name: overlapping_changes(paths.series(name), WEEK_DAYS) for name in _correlated(table["calm"])}
     near, signs = [], []
     for second, row in table["calm"].items():

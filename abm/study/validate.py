@@ -17,7 +17,7 @@ from abm.study.moments import CALM, YEAR_DAYS, calm_experiments, calm_lines, cal
 from abm.study.paths import Experiment, Paths, experiment, run_paths
 from abm.study.run import Interrupted, code_hash, default_directory, git_revision, package_versions
 from abm.study.stylised import STRESS, stylised_experiments, stylised_lines, stylised_lines_of
-from abm.study.targets import targets
+from abm.study.targets import read_calm_targets, targets
 
 __all__ = [
     "Line",
@@ -121,6 +121,8 @@ def validate(
     overrides: Mapping[str, Any] | None = None,
     workers: int | None = None,
     out: Path | str | None = None,
+    state: str | None = None,
+    calm_targets: Path | str | None = None,
     progress: bool = True,
     figures: bool = True,
     save: bool = True,
@@ -129,14 +131,16 @@ def validate(
 
     sections: of A, B, C, S. episodes: files or packaged names for section C, by default the packaged ones. seeds,
     days: for a quick look, seeds of every ensemble at most and days of the calm year; by default 100 x 250 calm, 200
-    per episode. overrides: "sector.parameter" or "switches.rule" to value, as for `--set`. out: directory. Raises
-    `Interrupted`, keeping nothing, and InputError before anything is computed.
+    per episode. overrides: "sector.parameter" or "switches.rule" to value, as for `--set`. out: directory. state,
+    calm_targets: files of an opening state and of targets for section A, which is then scored without its stress lines.
+    Raises `Interrupted`, keeping nothing, and InputError before anything is computed.
     """
     target = Path(out) if out is not None else default_directory("validate")
     if save:
         require_replaceable(target)
     begun = time.monotonic()
-    plan = _Plan.of(sections, episodes, seeds, days, overrides)
+    own = None if state is None and calm_targets is None else _Own.of(state, calm_targets)
+    plan = _Plan.of(sections, episodes, seeds, days, overrides, own)
     try:
         runs = run_paths(plan.experiments, workers=workers, progress=progress)
     except KeyboardInterrupt:
@@ -183,6 +187,19 @@ def _save(card: Scorecard, target: Path, figures: bool) -> None:
 
 
 @dataclass(frozen=True)
+class _Own:
+    """A user's own calm times. state: file or name of the opening. targets: tables in place of the packaged ones."""
+
+    state: str | None
+    targets: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, state: str | None, targets: Path | str | None) -> "_Own":
+        """The files read and checked."""
+        return cls(state, None if targets is None else read_calm_targets(targets))
+
+
+@dataclass(frozen=True)
 class _Plan:
     """Experiments of all sections asked for; what two sections need is run once, on the larger number of seeds.
 
@@ -193,6 +210,7 @@ class _Plan:
     episodes: tuple[Episode, ...]
     experiments: dict[str, Experiment]
     shared: dict[str, str]
+    own: _Own | None = None
 
     @classmethod
     def of(
@@ -202,6 +220,7 @@ class _Plan:
         seeds: int | None,
         days: int | None,
         overrides: Mapping[str, Any] | None,
+        own: _Own | None = None,
     ) -> "_Plan":
         """Everything loaded and checked."""
         wanted = tuple(section for section in SECTIONS if section in sections)
@@ -209,7 +228,10 @@ class _Plan:
         loaded = tuple(e if isinstance(e, Episode) else load_episode(e, overrides) for e in chosen)
         parts: list[dict[str, Experiment]] = []
         if "A" in wanted:
-            parts.append(calm_experiments(load_scenario("baseline", overrides, days or YEAR_DAYS), _few(seeds, 100)))
+            opening = own.state if own else None
+            calm = load_scenario("baseline", overrides, days or YEAR_DAYS, opening)
+            parts.append(calm_experiments(calm, _few(seeds, 100)))
+        if "A" in wanted and not own:
             parts.append(_episode_experiments([load_episode(e, overrides) for e in STRESS_EPISODES], _few(seeds, 40)))
         if "B" in wanted:
             parts.append(impact_experiments(seeds=_few(seeds, 4), overrides=overrides))
@@ -218,13 +240,14 @@ class _Plan:
         parts.append(_episode_experiments(loaded, _few(seeds, 200)))
         experiments = _merged(parts)
         shared = _shared(experiments)
-        return cls(wanted, loaded, {n: e for n, e in experiments.items() if n not in shared}, shared)
+        return cls(wanted, loaded, {n: e for n, e in experiments.items() if n not in shared}, shared, own)
 
     def lines(self, runs: Mapping[str, Paths]) -> list[Line]:
         """All lines, in the order of the sections."""
         out: list[Line] = []
         if "A" in self.sections:
-            out += [*calm_lines_of(runs[CALM]), *stress_lines_of(runs)]
+            out += calm_lines_of(runs[CALM], self.own.targets if self.own else None)
+            out += [] if self.own else stress_lines_of(runs)
         if "B" in self.sections:
             out += impact_lines_of(runs)
         for episode in self.episodes:
