@@ -8,8 +8,10 @@ _HOME = {
     "load_scenario": "abm.scenarios",
     "run": "abm.study.run",
     "compare": "abm.study.compare",
+    "sweep": "abm.study.sweep",
+    "open_results": "abm.study.sweep",
 }
-__all__ = ["MarketModel", "compare", "load_scenario", "run"]
+__all__ = ["MarketModel", "compare", "load_scenario", "open_results", "run", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,10 +1,11 @@
-"""The command line: list, show, run, compare, browser, bench. Exit status 0 done, 2 bad input, 1 failed, 130 stop."""
+"""The command line. Exit status 0 done, 2 bad input, 1 failed, 130 interrupted."""
 
 import datetime as dt
 import json
 import os
 import shlex
 import sys
+import time
 import tomllib
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
@@ -248,6 +249,33 @@ def calibrate_parameters(
             command=shlex.join(["abm", *sys.argv[1:]]),
         )
     calibrate.show(found, _console())
+
+
+@app.command("sweep")
+def run_sweep(
+    file: Annotated[str, typer.Argument(metavar="FILE.toml", help="A sweep file.")],
+    workers: Workers = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS|local", help="Run on a Dask cluster instead of this machine.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where results go; a sweep that stopped there goes on.")
+    ] = None,
+) -> None:
+    """Run a model over a design of parameters, or go on with it; what is done is kept whatever happens."""
+    processes = _workers(workers)
+    from abm.study.sweep import load_plan, sweep
+
+    plan = load_plan(file)
+    begun = time.monotonic()
+    with _interrupts_in_words():
+        results = sweep(plan, out, workers=processes, cluster_address=cluster)
+    counts = results.counts()
+    said = ", ".join(f"{n} {status}" for status, n in counts.items())
+    _console().print(f"{plan.runs} runs ({said}) in {results.path}, {time.monotonic() - begun:.0f} s", soft_wrap=True)
+    _console().print(f"abm sensitivity {results.path} says what matters", soft_wrap=True)
+    if counts.get("failed"):
+        raise RunFailed(f"{counts['failed']} of {plan.runs} runs failed; they are rows of {results.path} with reasons")
 
 
 @app.command("bench")

@@ -125,7 +125,7 @@ def run_jobs(
     if workers < 1:
         return
     todo = sum(scenarios[job.scenario].days for job in jobs)
-    with _stop_on_interrupt(stop or threading.Event()) as asked, _progress_bar(todo, progress) as drawn:
+    with stop_on_interrupt(stop or threading.Event()) as asked, _progress_bar(todo, progress) as drawn:
         run = _run_here if workers == 1 else _run_in_pool
         yield from run(scenarios, jobs, workers, build, asked, advance or drawn)
         if asked.is_set():
@@ -211,13 +211,18 @@ class _Worker:
 _worker: _Worker | None = None
 
 
-def _start_worker(scenarios: Sequence[Scenario], build: Build, days: Any, stopped: Any) -> None:
-    """Interrupts are for the parent, which tells its workers through `stopped`; a broken pool ends them by SIGTERM."""
-    global _worker  # noqa: PLW0603  (one per process, set once)
+def settle_worker() -> None:
+    """Interrupts are for the parent; a broken pool ends its workers by SIGTERM, and so does the end of the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pa.set_cpu_count(1)
+
+
+def _start_worker(scenarios: Sequence[Scenario], build: Build, days: Any, stopped: Any) -> None:
+    """The parent tells its workers to stop through `stopped`."""
+    global _worker  # noqa: PLW0603  (one per process, set once)
+    settle_worker()
     _worker = _Worker(scenarios, build, days, stopped)
 
 
@@ -246,14 +251,23 @@ def start_method() -> str:
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
-def _context() -> BaseContext:
+def worker_context() -> BaseContext:
+    """How worker processes are started."""
     context = multiprocessing.get_context(start_method())
     if context.get_start_method() == "forkserver":
         context.set_forkserver_preload(["abm.study.ensemble", "abm.model"])
     return context
 
 
-def _warm_up(scenario: Scenario, seed: int, build: Build) -> None:
+@contextmanager
+def quiet_forks() -> Iterator[None]:
+    """Python counts the idle threads of BLAS and Arrow when it forks; both re-open their pools in the child."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+        yield
+
+
+def warm_up(scenario: Scenario, seed: int, build: Build) -> None:
     """Compile and load everything once before workers are forked. A bad scenario shows here."""
     model = build(scenario, seed)
     with suppress(Exception):  # what fails on day 1 is reported with its seed by the worker
@@ -269,16 +283,14 @@ def _run_in_pool(
     advance: Callable[[int], None],
 ) -> Iterator[Result]:
     """Jobs on worker processes, results in order, a bounded number of them in hand."""
-    _warm_up(scenarios[jobs[0].scenario], jobs[0].seed, build)
-    context = _context()
+    warm_up(scenarios[jobs[0].scenario], jobs[0].seed, build)
+    context = worker_context()
     days, stopped = context.Value("q", 0), context.Value("b", 0)
     pool = ProcessPoolExecutor(workers, context, _start_worker, (scenarios, build, days, stopped))
     waiting, running, counted = deque(jobs), deque[tuple[Job, Future[Result | None]]](), 0
     try:
         while waiting or running:
-            with warnings.catch_warnings():
-                # Python counts the idle threads of BLAS and Arrow; both re-open their pools after a fork.
-                warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+            with quiet_forks():
                 while waiting and len(running) < AHEAD * workers:
                     running.append((waiting[0], pool.submit(_work, waiting[0])))
                     waiting.popleft()
@@ -318,7 +330,7 @@ def _lost(job: Job) -> Result:
 
 
 @contextmanager
-def _stop_on_interrupt(stop: threading.Event) -> Iterator[threading.Event]:
+def stop_on_interrupt(stop: threading.Event) -> Iterator[threading.Event]:
     """The first Ctrl-C (or SIGTERM) asks to stop after the running day; the second one raises at once."""
     if threading.current_thread() is not threading.main_thread():
         yield stop
