@@ -278,6 +278,31 @@ def run_sweep(
         raise RunFailed(f"{counts['failed']} of {plan.runs} runs failed; they are rows of {results.path} with reasons")
 
 
+@app.command("sensitivity")
+def show_sensitivity(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="The directory of a finished sweep.")],
+    measure: Annotated[
+        list[str] | None, typer.Option("--measure", metavar="NAME", help="Only this measure; may be repeated.")
+    ] = None,
+    crisis: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MEASURE>VALUE", help="What a crisis is; the highest tenth of the first measure if left out."
+        ),
+    ] = None,
+    figures: Figures = True,
+) -> None:
+    """Say what matters in a finished sweep, and where in its parameters crises lie."""
+    from abm.study.sensitivity import analyse, save
+    from abm.study.sweep import open_results
+
+    found = analyse(open_results(directory), measure or (), crisis)
+    target = save(found, figures)
+    for sentence in found.sentences():
+        _console().print(Text(sentence), soft_wrap=True)
+    _console().print(Text(f"tables{' and figures' if figures else ''} are in {target}"), soft_wrap=True)
+
+
 @app.command("bench")
 def run_benchmark() -> None:
     """Measure the speed of the model on this machine."""
