@@ -83,8 +83,8 @@ class Sensitivity:
     def ranking(self) -> list[str]:
         """Parameters of the crisis measure, the most important first."""
         for table, column in ((self.sobol, "total"), (self.morris, "mu_star"), (self.regional, "distance")):
-            if len(table):
-                mine = table[table["measure"] == self.crisis.measure]
+            mine = table[table["measure"] == self.crisis.measure] if len(table) else table
+            if len(mine):
                 return [str(name) for name in mine.sort_values(column, ascending=False, kind="stable")["parameter"]]
         return list(self.results.parameters)
 

@@ -58,24 +58,29 @@ def cluster(address: str, workers: int | None) -> Iterator[Place]:
     own = None
     if address == LOCAL:
         own = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
-    try:
-        client = Client(own or address, timeout=CONNECT_SECONDS)
-    except (OSError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise InputError(f"--cluster = {address!r}: no Dask scheduler answers there ({said})") from None
-    try:
-        yield _dask(client)
-    finally:
-        client.close()
-        if own is not None:
-            own.close()
+    clients: list[Any] = []
 
+    def connect() -> Executor:
+        try:
+            if not clients:
+                clients.append(Client(own or address, timeout=CONNECT_SECONDS))
+        except (OSError, ValueError) as error:
+            said = " ".join(str(error).split())
+            raise InputError(f"--cluster = {address!r}: no Dask scheduler answers there ({said})") from None
+        executor: Executor = clients[-1].get_executor(pure=False)
+        return executor
 
-def _dask(client: Any) -> Place:
-    def close(_: Executor) -> None:
-        return None
+    def disconnect(_: Executor | None = None) -> None:
+        while clients:
+            clients.pop().close()
 
     def slots() -> int:
-        return max(sum(client.nthreads().values()), 1)
+        return max(sum(clients[-1].nthreads().values()), 1)
 
-    return Place(lambda: client.get_executor(pure=False), slots, close)
+    try:
+        connect()  # says what is wrong with the address before anything is written
+        yield Place(connect, slots, disconnect)
+    finally:
+        disconnect()
+        if own is not None:
+            own.close()

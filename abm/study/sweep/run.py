@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from threading import Event
 from typing import Any, Final
@@ -24,9 +24,11 @@ from abm.study.sweep.plan import Plan, load_plan
 from abm.study.sweep.results import SweepResults
 from abm.study.sweep.store import Row, Store, opened, require_usable
 from abm.study.sweep.worker import MAXRSS_PER_MB, Task, Work, lost, packed, run_task
+from abm.world.errors import InputError
 
 AHEAD: Final = 3  # runs in hand per worker: enough to keep all busy
 LOG_SECONDS: Final = 60.0  # between lines of progress where there is no terminal
+MOST_DISCONNECTIONS: Final = 5  # one after the other, without a finished run between
 DEAD: Final = "its worker process died every time (killed, or out of memory?)"
 
 
@@ -102,6 +104,7 @@ class _Hands:
     in_hand: dict[Future[Row], Task] = field(default_factory=dict)
     suspects: deque[Task] = field(default_factory=deque)
     on_trial: bool = False
+    disconnections: int = 0
 
     def __post_init__(self) -> None:
         self.content = packed(self.work)
@@ -121,11 +124,12 @@ class _Hands:
     def collect(self) -> list[Row]:
         """Rows that have come back since. Raises what kept an executor from running the model at all."""
         done, _ = wait_for(self.in_hand, POLL_SECONDS, FIRST_COMPLETED)
-        rows, broken = [], []
+        rows, broken, again = [], [], []
         for future in done:
             task = self.in_hand.pop(future)
             if future.cancelled():
-                raise ClusterLost("the cluster gave up a run (was its scheduler stopped?); the same command goes on")
+                again.append(task)
+                continue
             error = future.exception()
             if isinstance(error, BrokenExecutor):
                 broken.append(task)
@@ -137,6 +141,9 @@ class _Hands:
                 rows.append(future.result())
         if broken:
             return rows + self._open_anew(broken)
+        if again:
+            self._connect_again(again)
+        self.disconnections = 0 if rows else self.disconnections + bool(again)
         self.on_trial = self.on_trial and not done
         return rows
 
@@ -149,6 +156,20 @@ class _Hands:
             self.in_hand[self.pool.submit(run_task, self.content, task)] = task
         except BrokenExecutor:  # it broke since; what else is in hand will tell
             self.suspects.append(task)
+
+    def _connect_again(self, tasks: list[Task]) -> None:
+        """A cluster gave up runs, as it does when the connection breaks: connect and hand them out again."""
+        if self.disconnections >= MOST_DISCONNECTIONS:
+            raise ClusterLost("the cluster gives up all runs; what is done is kept, the same command goes on")
+        tasks += self.in_hand.values()
+        self.drop()
+        self.in_hand.clear()
+        self.place.close(self.pool)
+        try:
+            self.pool = self.place.open()
+        except InputError as error:
+            raise ClusterLost(f"the cluster is lost; what is done is kept ({error})") from None
+        self.waiting = chain(sorted(tasks, key=lambda task: task.run), self.waiting)
 
     def _open_anew(self, broken: list[Task]) -> list[Row]:
         """The pool broke: a run that was alone in it is to blame, others are tried again one at a time."""
