@@ -138,11 +138,11 @@ def alarming_news(now: FiscalState, before: FiscalState, sell_off_sd: float) -> 
     """What is new since yesterday, positive is alarming, (5,): deficit, weak auctions, sell-off, issuance, purchases.
 
     sell_off_sd: standardised fall of super-long prices over five days; what exceeds one counts, a fifth each day. An
-    auction weaker by up to one standard deviation is no news either.
+    auction weaker by up to one standard deviation is no news either, nor is issuance that pays for what was announced.
     """
     auctions = max(now.auction_sd - AUCTION_MEMORY * before.auction_sd - 1.0, 0.0)
     sell_off = max(sell_off_sd - 1.0, 0.0) / 5.0
-    cuts = now.issuance_pct - before.issuance_pct
+    cuts = min(now.issuance_pct - before.issuance_pct, 0.0)
     return np.array(
         [now.deficit_pct - before.deficit_pct, auctions, sell_off, cuts, before.purchases_pct - now.purchases_pct]
     )

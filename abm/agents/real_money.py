@@ -95,6 +95,14 @@ class RealMoneyParams(BeliefParams):
         20.0, "trading days", "SOURCES.md 8", "half-life of the way to the wanted stock", 1, 1000
     )
     fx_half_life_days: float = par(20.0, "trading days", "SOURCES.md 8", "the same for currency positions", 1, 1000)
+    fx_haste_gap_pct: float = par(
+        5.0,
+        "% of price",
+        "Taylor, Peel and Sarno (2001): larger misalignments revert faster; size [L]",
+        "misalignment of a currency at which its demand comes twice as fast",
+        0.1,
+        1000,
+    )
     anchor_drift_pct: float = par(0.5, "% of the gap a day", "SOURCES.md 8", "drift of anchors to the market", 0, 50)
     usdjpy_capacity_per_pct_usd_bn: float = par(
         20.0, "USD bn per 1 %", "SOURCES.md 2: 0.2-0.3 % per JPY tn", "lasting demand for the dollar", 0, 1e4
@@ -301,17 +309,30 @@ class RealMoney(Believer):
             blocks.append(_filled(rows, clients != 0.0, "client_flows", clients, -left))
             left = left + np.minimum(clients, 0.0)
         if view.on("habitat_demand"):
-            quantity = np.maximum(self.habitat_demand(view, cells) * value, -left)
-            slope = self.pace[cells.market] * self.response.take(cells.flat) * value
+            gap = self.misalignment(view, cells)
+            pace = self.pace_of(gap, cells)
+            quantity = np.maximum(self.habitat_demand(gap, pace, cells) * value, -left)
+            slope = pace * self.response.take(cells.flat) * value
             blocks.append(_filled(rows, slope > 0.0, "valuation", quantity, -left, slope))
         return join(blocks)
 
-    def habitat_demand(self, view: View, cells: Cells) -> np.ndarray:
+    def misalignment(self, view: View, cells: Cells) -> np.ndarray:
+        """What is thought right less the quote, log price, (cells,)."""
+        return np.asarray(self.anchor.take(cells.flat) + (self.revaluation(view) - view.log_price)[cells.market])
+
+    def pace_of(self, gap: np.ndarray, cells: Cells) -> np.ndarray:
+        """Share of the way to the wanted stock gone today, (cells,): 1 - 2^(-haste / half-life).
+
+        haste: 1; of currencies 1 + (gap / `fx_haste_gap_pct`)^2, since large misalignments are acted on faster.
+        """
+        haste = np.where(IS_FX[cells.market], 1.0 + (100.0 * gap / self.params.fx_haste_gap_pct) ** 2, 1.0)
+        return np.asarray(1.0 - (1.0 - self.pace[cells.market]) ** haste)
+
+    def habitat_demand(self, gap: np.ndarray, pace: np.ndarray, cells: Cells) -> np.ndarray:
         """Units bought for value at the quote, (cells,); what concern has sold does not count as missing."""
-        gap = self.anchor.take(cells.flat) + (self.revaluation(view) - view.log_price)[cells.market]
         stock = self.stock(cells) - self.fiscal_stock(cells, self.priced_deficit - self.newly_priced)
         usual, response = self.usual.take(cells.flat), self.response.take(cells.flat)
-        return wanted_change(gap, stock, usual, response, self.pace[cells.market])
+        return wanted_change(gap, stock, usual, response, pace)
 
     def client_flows(self, view: View, cells: Cells) -> np.ndarray:
         """Subscriptions and redemptions in home markets and firms' currency business, (cells,), USD bn.

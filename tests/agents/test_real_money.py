@@ -245,3 +245,13 @@ def test_rules_off_means_no_orders() -> None:
     off = dict.fromkeys(RealMoney.rules, False)
     view = make_view(move={"JGB30": 50.0}, public={"unfunded_pct_gdp": 4.0}, switches=off)
     assert opened().decide(view).size == 0
+
+
+def test_a_currency_far_from_what_is_thought_right_is_bought_faster() -> None:
+    sector = opened()
+    per_pct = []
+    for fall_pct in (0.5, 10.0):
+        rows = sector.decide(moved_by_trades(USDJPY=-fall_pct))
+        outright = rows[(rows["market"] == USDJPY) & (rows["slope"] > 0.0)]
+        per_pct.append(outright["quantity"].sum() / fall_pct)
+    assert 3.5 * per_pct[0] < per_pct[1] < 5.0 * per_pct[0]  # 1 + (10 / 5)^2 = 5 times the haste
