@@ -18,6 +18,9 @@ from experiments.publish import ROOT, shrink, within
 PUBLISHED, README = ROOT / "results" / "published" / "validation", ROOT / "README.md"
 BEGIN, END = "<!-- scorecard:begin -->", "<!-- scorecard:end -->"
 FIGURE = Path("figures") / "scorecard.png"
+PICTURE = """![Scorecard](results/published/validation/figures/scorecard.png)
+
+Every line: [scorecard.json](results/published/validation/scorecard.json)."""
 
 
 def publish(
@@ -48,7 +51,7 @@ def with_scores(text: str, document: Mapping[str, Any]) -> str:
 def scores(document: Mapping[str, Any]) -> str:
     """The scorecard in words: shares that decide, episodes one by one, then every line that is missed."""
     lines = document["lines"]
-    parts = (_about(document), _bars(document["bars"]), _episodes(lines), _misses(lines))
+    parts = (_about(document), _bars(document["bars"]), _episodes(lines), PICTURE, _misses(lines))
     return "\n\n".join(part for part in parts if part)
 
 
