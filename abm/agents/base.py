@@ -130,11 +130,11 @@ class Sector(mesa.Agent):
 
     def draw(self, view: View, purpose: str) -> np.ndarray:
         """Standard normal draws for today's purpose, one per member, tied to the member's identity."""
-        return view.streams.on(self.id, purpose, view.day).standard_normal(self.n)[self.ids]
+        return view.streams.on(self.id, purpose, view.day).standard_normal(self.n).take(self.ids)
 
     def uniform(self, view: View, purpose: str) -> np.ndarray:
         """Uniform draws in [0, 1) for today's purpose, one per member, tied to the member's identity."""
-        return view.streams.on(self.id, purpose, view.day).random(self.n)[self.ids]
+        return view.streams.on(self.id, purpose, view.day).random(self.n).take(self.ids)
 
     def respect_depth(
         self, view: View, market: int | np.ndarray, quantity: np.ndarray, share: float = 0.5

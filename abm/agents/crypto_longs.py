@@ -8,8 +8,8 @@ import mesa
 import numpy as np
 
 from abm.agents.base import Opening, Params, Sector, par
-from abm.agents.kernels import plan_positions
-from abm.world.instruments import BTC, JPY, N_CCY, USD, USDJPY, usd_per_currency
+from abm.agents.kernels import margin_called, plan_positions
+from abm.world.instruments import BTC, JPY, N_CCY, USD, USDJPY
 from abm.world.margin import BROKER, maintenance_rate_by_notional
 from abm.world.orders import join, no_orders, post
 from abm.world.streams import Streams
@@ -184,10 +184,10 @@ class CryptoLongs(Sector):
 
     # -- the day -------------------------------------------------------------------------------------------------------
 
-    def _held(self, view: View) -> np.ndarray:
-        """Notional of open positions, USD bn, (members,); what rounding leaves of a closed one does not count."""
-        held = self.book.contracts[: self.n, BTC] * view.unit_value_usd[BTC]
-        return np.asarray(np.where(held > DUST * self.budget_usd_bn, held, 0.0))
+    def _held(self, view: View, rows: Any = slice(None)) -> np.ndarray:
+        """Notional of open positions, USD bn, (rows,); what rounding leaves of a closed one does not count."""
+        held = self.book.contracts[: self.n, BTC][rows] * view.unit_value_usd[BTC]
+        return np.asarray(np.where(held > DUST * self.budget_usd_bn[rows], held, 0.0))
 
     def _positions(self, view: View) -> tuple[np.ndarray, np.ndarray]:
         """Notional held, USD bn, and margin gained since a fresh position, as a share of it, both (members,)."""
@@ -196,13 +196,11 @@ class CryptoLongs(Sector):
         equity = self._account_equity(view)
         return held, np.divide(equity, fresh, out=np.ones(self.n), where=held > 0.0) - 1.0
 
-    def _account_equity(self, view: View) -> np.ndarray:
-        """Isolated margin: dollars and yen in the account less its loans, USD bn, (members,)."""
-        usd = usd_per_currency(view.log_price)
-        book = self.book
-        dollars = book.cash[: self.n, USD] - book.loans[: self.n, USD]
-        yen = book.cash[: self.n, JPY] - book.loans[: self.n, JPY]
-        return np.asarray(dollars + yen * usd[JPY])
+    def _account_equity(self, view: View, rows: Any = slice(None)) -> np.ndarray:
+        """Isolated margin: dollars and yen in the account less its loans, USD bn, (rows,)."""
+        cash, loans = self.book.cash[: self.n], self.book.loans[: self.n]
+        dollars, yen = (cash[:, c][rows] - loans[:, c][rows] for c in (USD, JPY))
+        return np.asarray(dollars + yen * view.usd_per_currency[JPY])
 
     def _plan(self, view: View) -> None:
         """At the close members decide who opens and who closes a position tomorrow."""
@@ -233,10 +231,10 @@ class CryptoLongs(Sector):
         if not (view.on("crypto_entry") and rows.size):
             return None
         opening = self.pending[rows]
-        position = np.where(opening, self.budget_usd_bn[rows], self._held(view)[rows])
+        position = np.where(opening, self.budget_usd_bn[rows], self._held(view, rows))
         wanted = position / (self.leverage[rows] if view.on("crypto_leverage") else 1.0)
-        lacking = wanted - self._account_equity(view)[rows]
-        paid = np.zeros((self.n + 1, N_CCY))
+        lacking = wanted - self._account_equity(view, rows)
+        paid = np.zeros((self.n + 1, N_CCY), order="F")
         paid[rows, USD] = np.where(opening, lacking, np.maximum(lacking, 0.0))
         return paid
 
@@ -273,10 +271,15 @@ class CryptoLongs(Sector):
 
     def maintenance_shortfall(self, view: View, initial: np.ndarray, equity: np.ndarray) -> np.ndarray:
         """Called below maintenance, for what lacks to the initial margin (twice maintenance), USD bn, (members,)."""
-        held = self._held(view)
-        maintenance = self.maintenance * view.public.margin_factor.get(self.id, 1.0) * held
-        called = (held > 0.0) & (equity < maintenance) & ~self.closing & view.on("crypto_leverage")
-        return np.where(called, 2.0 * maintenance - equity, 0.0)
+        if not view.on("crypto_leverage"):
+            return np.zeros(self.n)
+        return margin_called(
+            self.book.contracts[: self.n, BTC] * view.unit_value_usd[BTC],
+            DUST * self.budget_usd_bn,
+            self.maintenance * view.public.margin_factor.get(self.id, 1.0),
+            equity,
+            self.closing,
+        )
 
     def raise_cash(self, view: View, need_usd_bn: np.ndarray) -> np.ndarray:
         """The exchange offers every called position at its bankruptcy price or better, once a day.
@@ -287,8 +290,8 @@ class CryptoLongs(Sector):
         """
         rows = np.flatnonzero(need_usd_bn > 0.0)
         self.closing[rows] = True
-        held = self._held(view)[rows]
-        left = np.clip(self._account_equity(view)[rows] / np.maximum(held, 1e-300), 0.0, 0.95)
+        held = self._held(view, rows)
+        left = np.clip(self._account_equity(view, rows) / np.maximum(held, 1e-300), 0.0, 0.95)
         slope = held / TICK_LOG
         offer = slope * (np.log1p(-left) - TICK_LOG)
         return join(

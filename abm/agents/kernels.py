@@ -81,3 +81,24 @@ def _plan_positions(position, budget, margin_gain, entry_rate, exit_rate, profit
         else:
             enter[i] = luck[i] < keep_in * chance[i]
     return enter, leave
+
+
+def margin_called(
+    held: np.ndarray, dust: np.ndarray, maintenance: np.ndarray, equity: np.ndarray, closing: np.ndarray
+) -> np.ndarray:
+    """What members lack to twice their maintenance margin, USD bn, (members,); 0 where none is called.
+
+    Called: a position above ``dust``, not yet offered for sale, whose equity is below maintenance x held. held, dust,
+    equity: USD bn; maintenance: share of notional; closing: flags; all (members,).
+    """
+    return np.asarray(_margin_called(held, dust, maintenance, equity, closing))
+
+
+@njit(cache=True)
+def _margin_called(held, dust, maintenance, equity, closing):  # type: ignore
+    need = np.zeros(held.size)
+    for i in range(held.size):
+        margin = maintenance[i] * held[i]
+        if held[i] > dust[i] and equity[i] < margin and not closing[i]:
+            need[i] = 2.0 * margin - equity[i]
+    return need

@@ -255,7 +255,7 @@ class Ledger:
             bought = taken[k] + capacity[k] * beyond - contracts
             posting.post_market_makers(
                 s, self.start, weights[k], bought, contracts, capacity[k] * paid, price, BASE_CCY, QUOTE_CCY,
-                self.units, self.cash, self.contracts, self.issued, self.owns, self.open_in, self.money,
+                self.units, self.cash, self.contracts, self.owns, self.open_in, self.money,
             )  # fmt: skip
         return np.asarray(beyond * worth)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numba import njit
+from numba import from_dtype, njit, types
 
-from abm.world.instruments import N_MARKETS, QUOTE_CCY, fx_legs
+from abm.world.instruments import N_CCY, N_MARKETS, QUOTE_CCY, fx_legs
 
 REASONS: Final = (
     "news",  # public news in the quote (attribution only)
@@ -106,30 +106,61 @@ def post(
     rows, columns = quantity.shape
     if columns != markets.size:
         raise ValueError(f"quantity has {columns} columns for {markets.size} markets")
-    out = np.zeros((rows, columns), dtype=ORDER)
-    out["sector"] = -1
-    out["member"] = np.arange(rows)[:, None] if members is None else np.asarray(members)[:, None]
-    out["market"] = markets
-    out["reason"] = REASON[reason]
-    out["quantity"] = quantity
-    out["slope"] = _per_member(slope)
-    out["lo"] = np.minimum(_per_member(lo), 0.0)
-    out["hi"] = np.maximum(_per_member(hi), 0.0)
-    out["contract"] = contract
-    out["fx1"] = out["fx2"] = -1
-    if funding is not None and not contract:
-        legs = _LEGS[funding]
-        out["fx1"], out["fx2"] = legs.fx1[markets], legs.fx2[markets]
-        out["sign1"], out["sign2"] = legs.sign1[markets], legs.sign2[markets]
-        out["hedge"] = _per_member(hedge)
-    flat = out.ravel()
-    return flat[(flat["quantity"] != 0.0) | (flat["slope"] != 0.0)]
+    who = np.arange(rows) if members is None else np.ascontiguousarray(members, dtype=np.int64)
+    terms = [_table(value, (rows, columns)) for value in (quantity, slope, lo, hi, hedge)]
+    if who.shape != (rows,):
+        raise ValueError(f"{who.size} members for {rows} rows of quantity")
+    fx, sign = _LEGS[None if contract else funding]
+    out = np.zeros(rows * columns, dtype=ORDER)
+    return out[: _write(out, who, markets, REASON[reason], *terms, contract, fx, sign)]
 
 
-def _per_member(value: np.ndarray | float) -> np.ndarray:
-    """A one-dimensional value as a column, one row per member; anything else as it is."""
-    value = np.asarray(value, dtype=float)
-    return value.reshape(-1, 1) if value.ndim == 1 else value
+def _table(value: np.ndarray | float, shape: tuple[int, int]) -> np.ndarray:
+    """A value for all rows and columns, per row (one-dimensional), per column or for each, as a table."""
+    table = np.ascontiguousarray(value, dtype=float)
+    if table.ndim != 2:
+        table = table.reshape(-1, 1)
+    if any(size not in (1, wanted) for size, wanted in zip(table.shape, shape, strict=True)):
+        raise ValueError(f"a term of shape {np.shape(value)} does not fit quantities of shape {shape}")
+    return table
+
+
+@njit(cache=True)
+def _at(table, i, j):  # type: ignore
+    """Entry of a table of which one row or one column may stand for all."""
+    return table[i if table.shape[0] > 1 else 0, j if table.shape[1] > 1 else 0]
+
+
+_INTS, _TABLE = (types.Array(kind, n, "C", readonly=True) for kind, n in ((types.int64, 1), (types.float64, 2)))
+_CODES = types.Array(types.int32, 2, "C", readonly=True)
+
+
+@njit(
+    types.int64(
+        types.Array(from_dtype(ORDER), 1, "C"), _INTS, _INTS, types.int64, _TABLE, _TABLE, _TABLE, _TABLE, _TABLE,
+        types.boolean, _CODES, _TABLE,
+    ),
+    cache=True,
+)  # fmt: skip
+def _write(out, who, markets, reason, quantity, slope, lo, hi, hedge, contract, fx, sign):  # type: ignore
+    """Write rows that have a quantity or a slope into ``out``, row by row of the tables; returns how many."""
+    n = 0
+    for i in range(who.size):
+        for j in range(markets.size):
+            q, b = quantity[i, j], _at(slope, i, j)
+            if q == 0.0 and b == 0.0:
+                continue
+            row, m = out[n], markets[j]
+            row.sector, row.member, row.market, row.reason = -1, who[i], m, reason
+            row.quantity, row.slope = q, b
+            row.lo = min(_at(lo, i, j), 0.0)
+            row.hi = max(_at(hi, i, j), 0.0)
+            row.fx1, row.fx2, row.sign1, row.sign2 = fx[0, m], fx[1, m], sign[0, m], sign[1, m]
+            if fx[0, m] >= 0:
+                row.hedge = _at(hedge, i, j)
+            row.contract = contract
+            n += 1
+    return n
 
 
 def add_up(orders: np.ndarray, filled: np.ndarray, sectors: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -154,26 +185,18 @@ def _add_up(orders, filled, net, gross, legs):  # type: ignore
                 legs[row.sector, row.reason, pair] += bought * sign * (1.0 - row.hedge)
 
 
-@dataclass(frozen=True)
-class _LegTable:
-    """Currency legs of every market for one funding currency."""
-
-    fx1: np.ndarray
-    fx2: np.ndarray
-    sign1: np.ndarray
-    sign2: np.ndarray
-
-
-def _leg_table(funding: int) -> _LegTable:
+def _leg_tables(funding: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs and signs of the currency legs of every market, (2, markets), for one funding currency or for none."""
     fx = np.full((2, N_MARKETS), -1, dtype=np.int32)
     sign = np.zeros((2, N_MARKETS))
     for market in range(N_MARKETS):
-        for k, (pair, direction) in enumerate(fx_legs(funding, int(QUOTE_CCY[market]))):
+        legs = [] if funding is None else fx_legs(funding, int(QUOTE_CCY[market]))
+        for k, (pair, direction) in enumerate(legs):
             fx[k, market], sign[k, market] = pair, direction
-    return _LegTable(fx[0], fx[1], sign[0], sign[1])
+    return fx, sign
 
 
-_LEGS = tuple(_leg_table(c) for c in range(6))
+_LEGS: Final = {funding: _leg_tables(funding) for funding in (None, *range(N_CCY))}
 
 
 @dataclass(frozen=True)

@@ -29,33 +29,6 @@ def first_bad_row(orders: Array, filled: Array, start: Array) -> int:
 
 
 @njit(cache=True)
-def _buy(
-    row: int, market: int, amount: float, issues: bool,
-    price: Array, base: Array, quote: Array, units: Array, cash: Array, issued: Array,
-) -> None:  # fmt: skip
-    """Cash purchase of ``amount`` units of a market by one row; an issuer's purchase takes them out of existence."""
-    cash[row, quote[market]] -= amount * price[market]
-    if base[market] >= 0:
-        cash[row, base[market]] += amount
-    elif issues:
-        issued[market] -= amount
-    else:
-        units[row, market] += amount
-
-
-@njit(cache=True)
-def _may_have(s: int, market: int, by_contract: bool, base: Array, quote: Array, owns: Array, open_in: Array, money: Array) -> None:  # noqa: E501  # fmt: skip
-    """From now on a sector may have units of (or contracts in) a market, and money in its currencies."""
-    money[s, quote[market]] = True
-    if by_contract:
-        open_in[s, market] = True
-    elif base[market] >= 0:
-        money[s, base[market]] = True
-    else:
-        owns[s, market] = True
-
-
-@njit(cache=True)
 def post_orders(
     orders: Array, filled: Array, start: Array, issuer: Array, worth_usd: Array, price: Array, cost: Array,
     base: Array, quote: Array, units: Array, cash: Array, contracts: Array, issued: Array,
@@ -69,57 +42,69 @@ def post_orders(
     """
     spot, forward = np.zeros(price.size), np.zeros(price.size)
     paid, turnover = np.zeros(price.size), np.zeros(price.size)
+    per_usd = 1.0 / worth_usd
     for k in range(filled.size):
         if filled[k] == 0.0:
             continue
         order = orders[k]
-        sector, market = order["sector"], order["market"]
-        row = start[sector] + order["member"]
+        sector = order.sector
+        row = start[sector] + order.member
         for leg in range(3):
-            bought = filled[k]
-            if leg > 0:
-                market = order["fx1"] if leg == 1 else order["fx2"]
-                if market < 0:
-                    continue
-                bought *= order["sign1"] if leg == 1 else order["sign2"]
-            amount = bought / worth_usd[market]
-            by_contract = amount if leg == 0 and order["contract"] else 0.0
-            by_cash = amount - by_contract
-            if leg > 0:
-                by_contract = -order["hedge"] * amount
-            if by_cash != 0.0:
-                _may_have(sector, market, False, base, quote, owns, open_in, money)
-                issues = issuer[market] == sector
-                _buy(row, market, by_cash, issues, price, base, quote, units, cash, issued)
+            pair = order.market if leg == 0 else order.fx1 if leg == 1 else order.fx2
+            if pair < 0:
+                continue
+            m = np.uintp(pair)
+            amount = filled[k] * per_usd[m]
+            if leg == 0:
+                by_contract = amount if order.contract else 0.0
+                by_cash = amount - by_contract
+            else:
+                amount *= order.sign1 if leg == 1 else order.sign2
+                by_contract, by_cash = -order.hedge * amount, amount
+            fee = cost[m] * abs(amount) * price[m]
+            cash[row, quote[m]] -= by_cash * price[m] + fee
+            money[sector, quote[m]] = True
             if by_contract != 0.0:
-                _may_have(sector, market, True, base, quote, owns, open_in, money)
-                contracts[row, market] += by_contract
-            fee = cost[market] * abs(amount) * price[market]
-            cash[row, quote[market]] -= fee
-            spot[market] += by_cash
-            forward[market] += by_contract
-            paid[market] += fee
-            turnover[market] += abs(amount)
+                contracts[row, m] += by_contract
+                open_in[sector, m] = True
+            if base[m] >= 0:
+                cash[row, base[m]] += by_cash
+                money[sector, base[m]] = True
+            elif issuer[m] == sector:
+                issued[m] -= by_cash
+            elif by_cash != 0.0:
+                units[row, m] += by_cash
+                owns[sector, m] = True
+            spot[m] += by_cash
+            forward[m] += by_contract
+            paid[m] += fee
+            turnover[m] += abs(amount)
     return spot, forward, paid, turnover
 
 
 @njit(cache=True)
 def post_market_makers(
     s: int, start: Array, weights: Array, spot: Array, forward: Array, earned: Array, price: Array,
-    base: Array, quote: Array, units: Array, cash: Array, contracts: Array, issued: Array,
+    base: Array, quote: Array, units: Array, cash: Array, contracts: Array,
     owns: Array, open_in: Array, money: Array,
 ) -> None:  # fmt: skip
     """Post one market-making sector's side: units for cash, by contract, and costs earned, split by weights."""
-    for market in range(price.size):
-        if spot[market] != 0.0:
-            _may_have(s, market, False, base, quote, owns, open_in, money)
-        if forward[market] != 0.0 or earned[market] != 0.0:
-            _may_have(s, market, True, base, quote, owns, open_in, money)
+    for m in range(price.size):
+        money[s, quote[m]] = True
+        if forward[m] != 0.0:
+            open_in[s, m] = True
+        if base[m] >= 0:
+            money[s, base[m]] = True
+        elif spot[m] != 0.0:
+            owns[s, m] = True
         for i in range(weights.shape[0]):
-            row, w = start[s] + i, weights[i, market]
-            _buy(row, market, w * spot[market], False, price, base, quote, units, cash, issued)
-            contracts[row, market] += w * forward[market]
-            cash[row, quote[market]] += w * earned[market]
+            row, bought = start[s] + i, weights[i, m] * spot[m]
+            cash[row, quote[m]] += weights[i, m] * earned[m] - bought * price[m]
+            contracts[row, m] += weights[i, m] * forward[m]
+            if base[m] >= 0:
+                cash[row, base[m]] += bought
+            else:
+                units[row, m] += bought
 
 
 @njit(cache=True)

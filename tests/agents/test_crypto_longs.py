@@ -13,7 +13,7 @@ from abm.agents.crypto_longs import (
     chance_of_liquidation,
     funding_rate_pct,
 )
-from abm.agents.kernels import plan_positions
+from abm.agents.kernels import margin_called, plan_positions
 from abm.world.instruments import BTC, INDEX, JPY, N_MARKETS, USD, USDJPY
 from abm.world.margin import maintenance_rate_by_notional
 from abm.world.orders import REASON
@@ -309,6 +309,18 @@ def test_kernel_against_numpy():
         got = plan_positions(position, budget, gain, entry, leave, 0.7, 2.0, cap, luck)
         np.testing.assert_array_equal(got[0], ~held & (luck < keep_in * chance))
         np.testing.assert_array_equal(got[1], held & (luck < keep_out * chance))
+
+
+def test_margin_kernel_against_numpy():
+    rng = np.random.default_rng(7)
+    n = 1000
+    held, dust = np.where(rng.random(n) < 0.6, rng.random(n), 0.0), np.full(n, 0.01)
+    maintenance, equity, closing = 0.1 * rng.random(n), 0.1 * rng.standard_normal(n), rng.random(n) < 0.2
+    margin = maintenance * held
+    called = (held > dust) & (equity < margin) & ~closing
+    assert 0 < called.sum() < n
+    expected = np.where(called, 2.0 * margin - equity, 0.0)
+    np.testing.assert_array_equal(margin_called(held, dust, maintenance, equity, closing), expected)
 
 
 # -- the plain version ---------------------------------------------------------------------------------------------
