@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,11 +19,11 @@ from rich.table import Table as RichTable
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from abm.scenarios import load_scenario, scenario_names
-from abm.scenarios.describe import Table, event_field_tables, scenario_tables, state_tables
-from abm.scenarios.figures import as_date
-from abm.scenarios.schema import MOST_DAYS
+from abm import scenarios
 from abm.world.errors import InputError, shown, unknown_name, wrong_value
+
+if TYPE_CHECKING:
+    from abm.scenarios.describe import Table
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 RESULTS = Path("results")
@@ -72,7 +72,9 @@ def _help_without_command(context: typer.Context) -> None:
 @app.command("scenarios")
 def list_scenarios() -> None:
     """List the packaged scenarios."""
-    loaded = [load_scenario(name) for name in scenario_names()]
+    from abm.scenarios.describe import Table
+
+    loaded = [scenarios.load_scenario(name) for name in scenarios.scenario_names()]
     rows = [(s.name, s.state.name, str(s.days), str(len(s.events)), s.title) for s in loaded]
     _print_tables([Table("scenarios", ("name", "opening state", "days", "events", "title"), rows)])
 
@@ -83,7 +85,9 @@ def show_scenario(
     state: Annotated[bool, typer.Option("--state", help="Only the figures of its opening state.")] = False,
 ) -> None:
     """Print a scenario fully resolved, every value with unit and source, and the fields of all events."""
-    scenario = load_scenario(name)
+    from abm.scenarios.describe import event_field_tables, scenario_tables, state_tables
+
+    scenario = scenarios.load_scenario(name)
     figures = list(state_tables(scenario.state))
     _print_tables(figures if state else [*scenario_tables(scenario), *figures, *event_field_tables()])
 
@@ -101,7 +105,7 @@ def run_scenario(
 ) -> None:
     """Run a scenario on one seed or on an ensemble, and save what happened."""
     wanted, processes = _seeds(seed, seeds), _workers(workers)
-    scenario = load_scenario(name, overrides=parse_settings(set_ or ()), days=_days(days))
+    scenario = scenarios.load_scenario(name, overrides=parse_settings(set_ or ()), days=_days(days))
     target = directory_for(scenario.name, out)
     from abm.output import report
     from abm.study.run import run
@@ -131,7 +135,7 @@ def compare_scenarios(
 ) -> None:
     """Run two scenarios on the same seeds and print their paired differences with 95 % intervals."""
     wanted, processes, overrides = _seeds(seed, seeds), _workers(workers), parse_settings(set_ or ())
-    first, second = (load_scenario(name, overrides=overrides, days=_days(days)) for name in (a, b))
+    first, second = (scenarios.load_scenario(name, overrides=overrides, days=_days(days)) for name in (a, b))
     target = directory_for(f"{first.name}-vs-{second.name}", out)
     from abm.study.compare import compare, show
 
@@ -232,6 +236,8 @@ def calibrate_parameters(
     figures: Figures = True,
 ) -> None:
     """Fit free parameters to the scorecard, or to daily closes of your own."""
+    from abm.scenarios.figures import as_date
+
     count, each = _whole("--trials", trials, 1, MOST_SEEDS, "trials"), _whole("--seeds", seeds, 1, 1000, "seeds")
     processes, opening = _workers(workers), None if date is None else as_date(date, "command line", "--date")
     from abm.study import calibrate
@@ -330,6 +336,8 @@ def _sections(asked: Sequence[str] | None, alone: str) -> list[str]:
 
 
 def _days(text: str | None) -> int | None:
+    from abm.scenarios.schema import MOST_DAYS
+
     return None if text is None else _whole("--days", text, 1, MOST_DAYS, "trading days")
 
 
@@ -393,14 +401,14 @@ def _console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=WIDTH_WITHOUT_TERMINAL)
 
 
-def _print_tables(tables: Iterable[Table]) -> None:
+def _print_tables(tables: Iterable["Table"]) -> None:
     console = _console()
     with suppress(SystemExit):  # of rich, when the reader, a pager for instance, has seen enough
         for table in tables:
             console.print(_drawn(table), "")
 
 
-def _drawn(table: Table) -> RichTable:
+def _drawn(table: "Table") -> RichTable:
     drawn = RichTable(title=Text(table.title, "bold"), title_justify="left", box=None, padding=(0, 2, 0, 0))
     for column in table.columns:
         drawn.add_column(column, overflow="fold")

@@ -188,3 +188,11 @@ def test_a_machine_that_refuses_is_told_in_one_sentence(capsys: Captured, monkey
     monkeypatch.setattr(run, "run", full)
     assert cli.main(["run", "baseline"]) == 1
     assert capsys.readouterr().err == "abm: failed: OSError: [Errno 28] No space left on device: 'there'\n"
+
+
+def test_nothing_heavy_is_imported_for_help() -> None:
+    heavy = ("numpy", "numba", "pandas", "pyarrow", "pydantic", "scipy", "mesa", "matplotlib")
+    asked = f"import sys, abm.cli; abm.cli.main(['--help']); sys.exit(str([m for m in {heavy} if m in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert "Usage: abm" in done.stdout
+    assert done.stderr == "[]\n"

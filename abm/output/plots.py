@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,6 +96,7 @@ POLICY_PANELS: Final = {
     (1, 2): ("inflation_pct.JP", "Inflation, Japan", "% a year", 1.0),
 }
 NO_EQUITY_USD_BN: Final = 1e-6  # sectors whose capital is kept outside the ledger open with nothing
+type Spread = Callable[[Callable[[str], Path], Iterable[str]], Iterable[Path]]
 ADDS_UP: Final = "means, whose parts add up exactly; colours as in the bars"
 BAND: Final = (0.05, 0.95)
 CONTRIBUTORS: Final = 8
@@ -113,13 +115,16 @@ LADDER_COLOURS: Final = ("#F2F2F2", "#D6E4F0", "#A9CBE6", "#6FA8D6", "#2F78B7", 
 STEP_MARKS: Final = (("o", "#2F78B7", 22), ("^", ORANGE, 55), ("D", VERMILLION, 45))  # marker, colour, size
 
 
-def draw_all(path: Path | str) -> list[Path]:
-    """Draw every figure of a run directory into its folder ``figures``."""
+def draw_all(path: Path | str, spread: Spread = map) -> list[Path]:
+    """Draw every figure of a run directory into its folder ``figures``. spread: maps over the figures, in any order."""
     paths = Paths(RunDirectory.open(path))
-    folder = paths.run.path / "figures"
-    folder.mkdir(exist_ok=True)
+    (paths.run.path / "figures").mkdir(exist_ok=True)
+    return list(spread(partial(_draw, paths), FIGURES))
+
+
+def _draw(paths: Paths, name: str) -> Path:
     with drawing():
-        return [save(draw(paths), folder / f"{name}.png") for name, draw in FIGURES.items()]
+        return save(FIGURES[name](paths), paths.run.path / "figures" / f"{name}.png")
 
 
 def jgb_curve(paths: Paths) -> Figure:

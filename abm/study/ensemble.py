@@ -19,6 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
+from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
 import pyarrow as pa
@@ -106,6 +107,14 @@ def market_model(scenario: Any, seed: int) -> Model:
     return MarketModel(scenario, rng=seed)
 
 
+def loops_are_compiled() -> bool:
+    """Whether Numba's cache has the loops of the code as it is; judged by those of the auction."""
+    from abm.world import auction
+
+    cache, source = Path(auction._newton.stats.cache_path), Path(auction.__file__)
+    return any(file.stat().st_mtime >= source.stat().st_mtime for file in cache.glob("auction._newton-*.nbi"))
+
+
 def run_jobs(
     scenarios: Sequence[Scenario],
     jobs: Sequence[Job],
@@ -124,6 +133,8 @@ def run_jobs(
     workers = min(workers or os.cpu_count() or 1, len(jobs))
     if workers < 1:
         return
+    if progress and build is market_model and not loops_are_compiled():
+        Console(stderr=True).print("Compiling the loops of the model, once after installation: 10 to 20 seconds.")
     todo = sum(scenarios[job.scenario].days for job in jobs)
     with stop_on_interrupt(stop or threading.Event()) as asked, _progress_bar(todo, progress) as drawn:
         run = _run_here if workers == 1 else _run_in_pool
@@ -265,6 +276,18 @@ def quiet_forks() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         yield
+
+
+@contextmanager
+def spread_over_processes(workers: int | None, pieces: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """A `map` over worker processes for a few independent pieces of work; the plain one where forking is not safe."""
+    workers = min(workers or os.cpu_count() or 1, pieces)
+    if workers < 2 or start_method() != "fork":
+        yield map
+        return
+    leave_interrupts = (signal.SIGINT, signal.SIG_IGN)  # to the parent
+    with quiet_forks(), ProcessPoolExecutor(workers, worker_context(), signal.signal, leave_interrupts) as pool:
+        yield pool.map
 
 
 def warm_up(scenario: Scenario, seed: int, build: Build) -> None:

@@ -17,7 +17,16 @@ import pandas as pd
 
 from abm.output import measures
 from abm.output.tables import RunDirectory, RunWriter, require_replaceable, write_json
-from abm.study.ensemble import Build, Failure, Job, Result, Scenario, market_model, run_jobs
+from abm.study.ensemble import (
+    Build,
+    Failure,
+    Job,
+    Result,
+    Scenario,
+    market_model,
+    run_jobs,
+    spread_over_processes,
+)
 from abm.world.errors import InputError
 
 PACKAGES: Final = ("numpy", "numba", "scipy", "pandas", "pyarrow", "pydantic", "mesa", "matplotlib")
@@ -122,7 +131,7 @@ def run(
         about = {"scenario": scenario, "seeds": wanted, "status": status, "wall_time_s": time.monotonic() - begun}
         summary = _write_about(writer.directory, state, about)
         if figures and state.done:
-            _draw(writer.directory)
+            _draw(writer.directory, workers)
         writer.publish()
     except BaseException:
         writer.discard()
@@ -260,10 +269,11 @@ def _write_about(directory: Path, state: _Progress, about: dict[str, Any]) -> di
     return summary
 
 
-def _draw(directory: Path) -> None:
+def _draw(directory: Path, workers: int | None) -> None:
     from abm.output import plots  # matplotlib takes a second to load, and workers do not need it
 
-    plots.draw_all(directory)
+    with spread_over_processes(workers, len(plots.FIGURES)) as spread:
+        plots.draw_all(directory, spread)
 
 
 def package_versions() -> dict[str, str]:

@@ -60,3 +60,17 @@ def test_an_ensemble_runs_in_a_thread_too() -> None:
 
 def test_no_jobs_no_results() -> None:
     assert list(run_jobs([FakeScenario()], [], build=build_fake)) == []
+
+
+def test_pieces_of_work_are_spread_over_processes() -> None:
+    with ensemble.spread_over_processes(2, 3) as spread:
+        assert list(spread(abs, [-3, -2, 1])) == [3, 2, 1]
+    with ensemble.spread_over_processes(1, 3) as spread:
+        assert spread is map
+
+
+def test_an_empty_cache_is_told_before_compiling(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setattr(ensemble, "loops_are_compiled", lambda: False)
+    monkeypatch.setattr(ensemble, "market_model", build_fake)
+    results = list(run_jobs([FakeScenario(days=1)], [Job(0, 1)], workers=1, build=build_fake))
+    assert len(results) == 1 and "Compiling" in capsys.readouterr().err
