@@ -133,8 +133,9 @@ def run_jobs(
     workers = min(workers or os.cpu_count() or 1, len(jobs))
     if workers < 1:
         return
-    if progress and build is market_model and not loops_are_compiled():
-        Console(stderr=True).print("Compiling the loops of the model, once after installation: 10 to 20 seconds.")
+    console = Console(stderr=True)
+    if progress and console.is_terminal and build is market_model and not loops_are_compiled():
+        console.print("Compiling the loops of the model, once after installation: 10 to 20 seconds.")
     todo = sum(scenarios[job.scenario].days for job in jobs)
     with stop_on_interrupt(stop or threading.Event()) as asked, _progress_bar(todo, progress) as drawn:
         run = _run_here if workers == 1 else _run_in_pool

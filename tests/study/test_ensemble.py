@@ -70,6 +70,7 @@ def test_pieces_of_work_are_spread_over_processes() -> None:
 
 
 def test_an_empty_cache_is_told_before_compiling(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # for rich, the captured stream is a terminal
     monkeypatch.setattr(ensemble, "loops_are_compiled", lambda: False)
     monkeypatch.setattr(ensemble, "market_model", build_fake)
     results = list(run_jobs([FakeScenario(days=1)], [Job(0, 1)], workers=1, build=build_fake))
