@@ -1,6 +1,9 @@
 """The model in Mesa's own page: `solara run abm/browser/app.py`. Copy it and add components of your own."""
 
+from collections.abc import Callable
+
 import mesa
+import solara
 from mesa.visualization import Slider, SolaraViz, make_plot_component
 
 from abm import MarketModel, load_scenario
@@ -26,7 +29,7 @@ class WatchedModel(MarketModel):
 SHOWN = ("JGB10", "JGB30", "JGB40", "UST10", "UST30", "USDJPY", "BTC")
 
 
-def level(market: str):  # type: ignore[no-untyped-def]
+def level(market: str) -> Callable[[MarketModel], float]:
     """Reporter of a market's level: per cent of yield, or price."""
     return lambda model: float(level_of_log_price(model.log_price)[IDS.index(market)])
 
@@ -36,9 +39,11 @@ def stress(model: MarketModel) -> float:
     return float(model.recorder.records(model.day)[0].stress_index)
 
 
-def page_of(model: WatchedModel):  # type: ignore[no-untyped-def]
-    """What `solara run` shows."""
-    return SolaraViz(
+@solara.component
+def Page() -> None:
+    """What `solara run` shows; every browser tab gets a model of its own."""
+    model = solara.use_memo(WatchedModel, [])
+    SolaraViz(
         model,
         components=[
             make_plot_component(["JGB10", "JGB30", "JGB40"]),
@@ -53,6 +58,3 @@ def page_of(model: WatchedModel):  # type: ignore[no-untyped-def]
         },
         name="Japan's money comes home",
     )
-
-
-page = page_of(WatchedModel())
