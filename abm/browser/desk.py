@@ -6,7 +6,7 @@ the next but one is not sent before.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -53,6 +53,7 @@ class Desk:
         self.view = solara.reactive("overview")
         self.number = 0
         self._drawn = asyncio.Event()
+        self._painters: list[Callable[[Snapshot], None]] = []
 
     # -- running -------------------------------------------------------------------------------------------------
 
@@ -81,7 +82,15 @@ class Desk:
         """Send a new picture."""
         self.number += 1
         self._drawn.clear()
-        self.shown.value = self.run.snapshot()
+        snapshot = self.run.snapshot()
+        for paint in tuple(self._painters):
+            paint(snapshot)
+        self.shown.value = snapshot
+
+    def painted_by(self, paint: Callable[[Snapshot], None]) -> Callable[[], None]:
+        """Call this with every picture, past Solara's rendering, which takes longer. Returns what ends it."""
+        self._painters.append(paint)
+        return lambda: self._painters.remove(paint)
 
     def drawn(self, number: int) -> None:
         """The browser has drawn a picture."""

@@ -10,7 +10,8 @@ import solara.lab
 from abm.browser import levers, theme
 from abm.browser.desk import SPEEDS, VIEWS, Desk
 from abm.browser.panels import ensemble, files, flows, institutions, overview, whatif, who
-from abm.browser.vue import Charts, Form, Tabs, TopBar
+from abm.browser.snapshot import Snapshot
+from abm.browser.vue import Charts, Form, Tabs, TopBar, as_text
 from abm.scenarios import load_scenario
 
 SCENARIO_VARIABLE = "ABM_BROWSER_SCENARIO"  # how the server is told which scenario a session opens with
@@ -77,23 +78,36 @@ def Top(desk: Desk, play: Callable[[], Any]) -> None:
             case "dismiss":
                 desk.say("")
 
-    frame = overview.headline(desk.shown.value) | ({"ended": True} if desk.run.ended else {})
+    def frame() -> str:
+        return as_text(overview.headline(desk.run.snapshot()) | ({"ended": True} if desk.run.ended else {}))
+
     speeds = [[name, words] for name, (words, *_) in SPEEDS.items()]
-    TopBar(
-        frame=frame,
+    bar = TopBar(
+        frame=frame(),
         playing=desk.playing.value,
         speed=desk.speed.value,
         speeds=speeds,
         message=desk.message.value,
         event_pressed=pressed,
     )
+    _painted(desk, bar, lambda snapshot: frame())
 
 
 @solara.component
 def Overview(desk: Desk) -> None:
     """The panels of the main view."""
-    frame = overview.frame(desk.shown.value, desk.number)
-    Charts(panels=overview.PANELS, frame=frame, themes=theme.THEMES, event_drawn=desk.drawn)
+    charts = Charts(overview.PANELS, overview.frame(desk.run.snapshot(), desk.number), event_drawn=desk.drawn)
+    _painted(desk, charts, lambda snapshot: as_text(overview.frame(snapshot, desk.number)))
+
+
+def _painted(desk: Desk, element: solara.Element, frame: Callable[[Snapshot], str]) -> None:
+    """Keep the `frame` of an element up to date with every picture."""
+
+    def start() -> Callable[[], None]:
+        widget = solara.get_widget(element)
+        return desk.painted_by(lambda snapshot: setattr(widget, "frame", frame(snapshot)))
+
+    solara.use_effect(start, [])
 
 
 @solara.component

@@ -7,7 +7,6 @@ import numpy as np
 import solara
 import solara.lab
 
-from abm.browser import theme
 from abm.browser.desk import Desk
 from abm.browser.ensemble import COLUMNS, LEAST_SEEDS, MOST_SEEDS, Ensemble
 from abm.browser.options import Option, date_words, kept, line, numbers, over_time
@@ -83,7 +82,7 @@ def Bands(desk: Desk, series: str) -> None:
              "note": f"{note}. {ensemble.said}"}  # fmt: skip
     option = bands(ensemble, series, own)
     frame = {"number": desk.number, "dates": date_words(ensemble.dates), "charts": {"bands": option}}
-    Charts(panels=[panel], frame=frame, themes=theme.THEMES, kind="one")
+    Charts(panels=[panel], frame=frame, kind="one")
 
 
 def bands(ensemble: Ensemble, series: str, own: np.ndarray) -> Option:

@@ -5,7 +5,6 @@ from typing import Any, Final
 import numpy as np
 import solara
 
-from abm.browser import theme
 from abm.browser.desk import Desk
 from abm.browser.options import Option
 from abm.browser.vue import Charts, Form
@@ -71,7 +70,7 @@ def View(desk: Desk) -> None:
     panel = {"id": "flows", "title": "Flow map", "unit": f"USD bn, {days}", "size": "tower full", "note": note}
     option = sankey(flows, snapshot.sectors, markets_of(chosen["kind"]))
     frame = {"number": desk.number, "dates": [], "charts": {"flows": option}}
-    Charts(panels=[panel], frame=frame, themes=theme.THEMES, kind="one", event_drawn=desk.drawn)
+    Charts(panels=[panel], frame=frame, kind="one", event_drawn=desk.drawn)
 
 
 def markets_of(kind: str) -> dict[str, tuple[str, ...]]:

@@ -5,7 +5,6 @@ from typing import Any, Final
 import numpy as np
 import solara
 
-from abm.browser import theme
 from abm.browser.desk import Desk
 from abm.browser.institutions import Members, balance_sheet, members
 from abm.browser.options import Option, date_words, line, over_time
@@ -74,7 +73,7 @@ def Pictures(desk: Desk, found: Members, one: int, choose: Any) -> None:
         if told.get("panel") == "scatter" and isinstance(data, dict):
             choose(data.get("member"))
 
-    Charts(panels=panels, frame=frame, themes=theme.THEMES, kind="wide", event_drawn=desk.drawn, event_clicked=clicked)
+    Charts(panels=panels, frame=frame, kind="wide", event_drawn=desk.drawn, event_clicked=clicked)
 
 
 def shown_members(found: Members) -> np.ndarray:

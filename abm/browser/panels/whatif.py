@@ -7,7 +7,7 @@ import numpy as np
 import solara
 import solara.lab
 
-from abm.browser import levers, theme
+from abm.browser import levers
 from abm.browser.desk import Desk, said
 from abm.browser.options import Option, date_words, line, over_time
 from abm.browser.snapshot import Snapshot
@@ -113,7 +113,7 @@ def Paths(desk: Desk, market: str, plain: Snapshot, acted: Snapshot) -> None:
     ]
     charts = {"both": both(plain, acted, market, desk.whatif.fork_day), "difference": gap_chart(plain, acted, market)}
     frame = {"number": desk.number, "dates": date_words(plain.dates), "charts": charts}
-    Charts(panels=panels, frame=frame, themes=theme.THEMES, kind="wide")
+    Charts(panels=panels, frame=frame, kind="wide")
     rows = []
     for name in dict.fromkeys([market, *COMPARED]):
         g = gap(plain, acted, name)[desk.whatif.fork_day :]

@@ -5,7 +5,6 @@ from typing import Any, Final
 import numpy as np
 import solara
 
-from abm.browser import theme
 from abm.browser.desk import Desk
 from abm.browser.options import Option, bars, date_words, line, over_time
 from abm.browser.vue import Charts, Form
@@ -44,7 +43,7 @@ def View(desk: Desk) -> None:
              "note": f"{head} {largest}".strip()}  # fmt: skip
     charts = {"who": chart(parts, span)}
     frame = {"number": desk.number, "dates": date_words(snapshot.dates), "charts": charts}
-    Charts(panels=[panel], frame=frame, themes=theme.THEMES, kind="one", event_drawn=desk.drawn)
+    Charts(panels=[panel], frame=frame, kind="one", event_drawn=desk.drawn)
 
 
 def so_far(recorder: Recorder, market: str) -> Contributions:

@@ -1,24 +1,47 @@
-"""The parts of the page that run in the browser, as Solara components."""
+"""The parts of the page that run in the browser, as Solara components.
 
+Pictures travel as JSON text: Solara looks for components inside every list and dictionary that it is given, and with
+a chart's numbers that takes longer than drawing them.
+"""
+
+import json
 from collections.abc import Callable
 from typing import Any
 
 import solara
 
+from abm.browser.theme import THEMES
+
 Told = Callable[[Any], None]
 
 
-@solara.component_vue("charts.vue", to_json={"frame": lambda frame, widget: frame})  # numbers and text already
-def Charts(
+def as_text(picture: Any) -> str:
+    """A picture as JSON."""
+    return json.dumps(picture, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+THEMES_TEXT = as_text(THEMES)
+
+
+@solara.component_vue("charts.vue")
+def ChartsInBrowser(
     *,
-    panels: list[dict[str, Any]],
-    frame: dict[str, Any],
-    themes: dict[str, Any],
+    panels: str,
+    frame: str,
+    themes: str,
     kind: str = "",
     event_drawn: Told | None = None,
     event_clicked: Told | None = None,
 ) -> None:
-    """Panels with a chart each. frame: number of the picture, dates, and the ECharts option of every panel."""
+    """As `Charts`, of text."""
+
+
+def Charts(panels: list[dict[str, Any]], frame: dict[str, Any], **more: Any) -> solara.Element:
+    """Panels with a chart each. frame: number of the picture, dates, and the ECharts option of every panel.
+
+    kind: layout, "wide" for two columns, "one" for one. event_drawn, event_clicked: told by the browser.
+    """
+    return ChartsInBrowser(panels=as_text(panels), frame=as_text(frame), themes=THEMES_TEXT, **more)
 
 
 @solara.component_vue("form.vue")
@@ -39,14 +62,14 @@ def Form(
 @solara.component_vue("topbar.vue")
 def TopBar(
     *,
-    frame: dict[str, Any],
+    frame: str,
     playing: bool,
     speed: str,
     speeds: list[list[str]],
     message: dict[str, str],
     event_pressed: Told | None = None,
 ) -> None:
-    """Scenario, date, run control, headline numbers, and what there is to say."""
+    """Scenario, date, run control, headline numbers (as JSON text), and what there is to say."""
 
 
 @solara.component_vue("tabs.vue")
