@@ -6,6 +6,7 @@ the next but one is not sent before.
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -123,6 +124,7 @@ class Desk:
         self.say("")
         self.touch()
         self.show()
+        gc.collect()  # a model refers to itself, and its few large arrays do not wake the collector
 
     # -- levers --------------------------------------------------------------------------------------------------
 
