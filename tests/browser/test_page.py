@@ -154,8 +154,8 @@ def test_a_failing_day_becomes_a_message_and_the_page_goes_on(desk: DeskInBrowse
     desk.open()  # on the failing scenario
     desk.do("play")
     desk.until(lambda: "Day 3, seed 7: MarketFailure: USDJPY" in desk.message())
-    assert desk.day == 2 and not desk.playing()
-    assert len(desk.chart("yields")["JGB30"]) == 3
+    desk.until(lambda: desk.day == 2 and not desk.playing())
+    desk.until(lambda: len(desk.chart("yields")["JGB30"]) == 3)
     option = desk.run("[...document.querySelectorAll('[aria-label=Run] option')].map((o) => o.value)")
     assert any(value.endswith("failing.toml") for value in option)
     desk.pick("[aria-label=Run] select", "baseline")
