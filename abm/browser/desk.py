@@ -7,7 +7,7 @@ the next but one is not sent before.
 import asyncio
 import contextlib
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -54,7 +54,6 @@ class Desk:
         self.view = solara.reactive("overview")
         self.number = 0
         self._drawn = asyncio.Event()
-        self._painters: list[Callable[[Snapshot], None]] = []
 
     # -- running -------------------------------------------------------------------------------------------------
 
@@ -83,15 +82,7 @@ class Desk:
         """Send a new picture."""
         self.number += 1
         self._drawn.clear()
-        snapshot = self.run.snapshot()
-        for paint in tuple(self._painters):
-            paint(snapshot)
-        self.shown.value = snapshot
-
-    def painted_by(self, paint: Callable[[Snapshot], None]) -> Callable[[], None]:
-        """Call this with every picture, past Solara's rendering, which takes longer. Returns what ends it."""
-        self._painters.append(paint)
-        return lambda: self._painters.remove(paint)
+        self.shown.value = self.run.snapshot()
 
     def drawn(self, number: int) -> None:
         """The browser has drawn a picture."""

@@ -10,7 +10,6 @@ import solara.lab
 from abm.browser import levers, theme
 from abm.browser.desk import SPEEDS, VIEWS, Desk
 from abm.browser.panels import ensemble, files, flows, institutions, overview, whatif, who
-from abm.browser.snapshot import Snapshot
 from abm.browser.vue import Charts, Form, Tabs, TopBar, as_text
 from abm.scenarios import load_scenario
 
@@ -78,36 +77,22 @@ def Top(desk: Desk, play: Callable[[], Any]) -> None:
             case "dismiss":
                 desk.say("")
 
-    def frame() -> str:
-        return as_text(overview.headline(desk.run.snapshot()) | ({"ended": True} if desk.run.ended else {}))
-
+    frame = overview.headline(desk.shown.value) | ({"ended": True} if desk.run.ended else {})
     speeds = [[name, words] for name, (words, *_) in SPEEDS.items()]
-    bar = TopBar(
-        frame=frame(),
+    TopBar(
+        frame=as_text(frame),
         playing=desk.playing.value,
         speed=desk.speed.value,
         speeds=speeds,
         message=desk.message.value,
         event_pressed=pressed,
     )
-    _painted(desk, bar, lambda snapshot: frame())
 
 
 @solara.component
 def Overview(desk: Desk) -> None:
     """The panels of the main view."""
-    charts = Charts(overview.PANELS, overview.frame(desk.run.snapshot(), desk.number), event_drawn=desk.drawn)
-    _painted(desk, charts, lambda snapshot: as_text(overview.frame(snapshot, desk.number)))
-
-
-def _painted(desk: Desk, element: solara.Element, frame: Callable[[Snapshot], str]) -> None:
-    """Keep the `frame` of an element up to date with every picture."""
-
-    def start() -> Callable[[], None]:
-        widget = solara.get_widget(element)
-        return desk.painted_by(lambda snapshot: setattr(widget, "frame", frame(snapshot)))
-
-    solara.use_effect(start, [])
+    Charts(overview.PANELS, overview.frame(desk.shown.value, desk.number), event_drawn=desk.drawn)
 
 
 @solara.component
