@@ -25,8 +25,8 @@ class Place:
 def processes(workers: int) -> Place:
     """Worker processes of this machine.
 
-    Measured: see experiments/sweeps/workers.py. Threads share one interpreter lock and gain nothing; of the ways to
-    start a process, fork is fastest wherever it is safe (`ensemble.start_method`).
+    Threads share one interpreter lock; processes are forked wherever that is safe (`ensemble.start_method`), as they
+    then need not import anything. experiments/sweeps/workers.py times the alternatives on a machine at rest.
     """
 
     def start() -> Executor:
