@@ -270,7 +270,7 @@ class MarketModel(mesa.Model):
 
     def _depth_of_day_0(self, screen: View) -> np.ndarray:
         """Depth of the schedules a copy of the world would post on the opening screen, (markets,)."""
-        twin = copy.deepcopy(self, {id(self.plan): self.plan})
+        twin = self.fork()
         joint = np.zeros((N_MARKETS, N_MARKETS))
         for sector in twin.sectors.values():
             if type(sector).matrix_schedule is not Sector.matrix_schedule:
