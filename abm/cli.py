@@ -24,6 +24,7 @@ from abm.world.errors import InputError, shown, unknown_name, wrong_value
 
 if TYPE_CHECKING:
     from abm.scenarios.describe import Table
+    from abm.study.run import RunResult
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 RESULTS = Path("results")
@@ -102,23 +103,67 @@ def run_scenario(
     workers: Workers = None,
     out: Out = None,
     figures: Figures = True,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep the state there, so that abm resume DIR can go on.")
+    ] = None,
 ) -> None:
     """Run a scenario on one seed or on an ensemble, and save what happened."""
     wanted, processes = _seeds(seed, seeds), _workers(workers)
     scenario = scenarios.load_scenario(name, overrides=parse_settings(set_ or ()), days=_days(days))
     target = directory_for(scenario.name, out)
-    from abm.output import report
+    if checkpoint is not None:
+        from abm.study.checkpoint import start
+
+        require_place("--checkpoint", checkpoint)
+        with _resumed_by(checkpoint, out):
+            kept = start(checkpoint, scenario, wanted, figures, None if out is None else target, processes)
+        _show(kept, len(wanted))
+        return
     from abm.study.run import run
 
     with _interrupts_in_words():
         result = run(scenario, wanted, workers=processes, out=target, figures=figures)
-    report.show(result.path, _console())
-    if result.failures:
-        first = result.failures[0]
-        raise RunFailed(
-            f"{len(result.failures)} of {len(wanted)} seeds failed, first seed {first.seed} on day {first.day} "
-            f"({first.error}); partial results are in {result.path}"
-        )
+    _show(result, len(wanted))
+
+
+@app.command("resume")
+def resume_run(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="What abm run --checkpoint was given.")],
+    workers: Workers = None,
+    out: Out = None,
+) -> None:
+    """Go on with a run that was kept by --checkpoint; its results are the same to the last bit."""
+    processes = _workers(workers)
+    from abm.study.checkpoint import carry_out, read
+
+    kept = read(directory)
+    target = None if out is None else directory_for(kept.scenario.name, out)
+    with _resumed_by(directory, out):
+        result = carry_out(kept, target, processes)
+    _show(result, len(kept.seeds))
+
+
+@app.command("reproduce")
+def reproduce_run(
+    manifest: Annotated[Path, typer.Argument(metavar="manifest.json|DIR", help="A published run.")],
+    workers: Workers = None,
+) -> None:
+    """Run again what a manifest says and compare the results bit by bit."""
+    processes = _workers(workers)
+    from abm.study import reproduce
+
+    published = reproduce.read(manifest)
+    files = reproduce.compared(published)
+    if not files:
+        raise InputError(f"{manifest}: has neither tables nor checksums nor summary.json beside it to compare with")
+    for said in reproduce.other_program(published):
+        _console().print(Text(f"not the same program: {said}"), soft_wrap=True)
+    with _interrupts_in_words():
+        found = list(reproduce.differences(published, processes))
+    if found:
+        raise RunFailed(f"not reproduced: {'; '.join(found)}")
+    _console().print(Text(f"reproduced, every bit of {', '.join(files)}"), soft_wrap=True)
+    _console().print(Text(str(published.manifest.get("citation", ""))), soft_wrap=True)
 
 
 @app.command("compare")
@@ -317,6 +362,26 @@ def run_benchmark() -> None:
     bench(console=_console())
 
 
+@contextmanager
+def _resumed_by(directory: Path, out: Path | None) -> Iterator[None]:
+    command = shlex.join(["abm", "resume", str(directory), *(() if out is None else ("--out", str(out)))])
+    with _interrupts_in_words(f"interrupted; {command} goes on with it"):
+        yield
+
+
+def _show(result: "RunResult", seeds: int) -> None:
+    """What came of a run; RunFailed if some of its seeds did not end."""
+    from abm.output import report
+
+    report.show(result.path, _console())
+    if result.failures:
+        first = result.failures[0]
+        raise RunFailed(
+            f"{len(result.failures)} of {seeds} seeds failed, first seed {first.seed} on day {first.day} "
+            f"({first.error}); partial results are in {result.path}"
+        )
+
+
 # -- input -----------------------------------------------------------------------------------------------------------
 
 
@@ -374,17 +439,27 @@ def _toml_value(text: str) -> Any:
 def directory_for(name: str, out: Path | None) -> Path:
     """Directory for results, checked before anything is computed. An interrupted run may be taken up again."""
     target = out if out is not None else RESULTS / f"{name}-{dt.datetime.now():%Y%m%d-%H%M%S}"
+    require_place("--out", target)
+    if target.is_dir() and any(target.iterdir()) and not _was_interrupted(target):
+        raise wrong_value("command line", "--out", str(target), "a new or empty directory, or an interrupted run's")
+    return target
+
+
+def require_place(option: str, target: Path) -> None:
+    """InputError if no directory can be made or written there."""
     try:
         if target.exists() and not target.is_dir():
-            raise wrong_value("command line", "--out", str(target), "a directory, not a file")
-        if target.is_dir() and any(target.iterdir()) and not _was_interrupted(target):
-            raise wrong_value("command line", "--out", str(target), "a new or empty directory, or an interrupted run's")
+            raise wrong_value("command line", option, str(target), "a directory, not a file")
         nearest = next(path for path in (target, *target.absolute().parents) if path.exists())
-    except OSError as error:
-        raise InputError(f"--out = {shown(str(target))} cannot be used ({error.strerror})") from None
+        if target.is_dir():
+            next(target.iterdir(), None)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{option} = {shown(str(target))} cannot be used ({why})") from None
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise wrong_value("command line", "--out", str(target), f"in a writable directory, and {nearest} is not one")
-    return target
+        raise wrong_value("command line", option, str(target), f"in a writable directory, and {nearest} is not one")
 
 
 def _was_interrupted(directory: Path) -> bool:
@@ -438,11 +513,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _interrupts_in_words() -> Iterator[None]:
+def _interrupts_in_words(what_is_kept: str = "") -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        raise Stopped(str(interrupt) or NOTHING_KEPT) from None
+        raise Stopped(what_is_kept or str(interrupt) or NOTHING_KEPT) from None
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from abm.world.errors import InputError
 
 PACKAGES: Final = ("numpy", "numba", "scipy", "pandas", "pyarrow", "pydantic", "mesa", "matplotlib")
 FORMAT: Final = 1
+PROGRAM: Final = "abm-japan"
 RESULTS: Final = Path("results")
 PACKAGE: Final = Path(__file__).resolve().parents[1]
 
@@ -239,12 +240,19 @@ def _how_to_resume(target: Path, state: _Progress, wanted: Sequence[int]) -> str
 
 
 def _write_about(directory: Path, state: _Progress, about: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Manifest, measures and summary."""
+    """Measures, summary and manifest."""
     scenario: Scenario = about["scenario"]
+    summary = {}
+    if state.rows:
+        frame = pd.DataFrame(state.rows)
+        frame.to_parquet(directory / "measures.parquet", index=False)
+        summary = measures.summarise(frame)
+    write_json(directory / "summary.json", {"name": scenario.name, "seeds": len(state.done), "measures": summary})
     write_json(
         directory / "manifest.json",
         {
             "format": FORMAT,
+            "citation": citation(scenario, state.done),
             "name": scenario.name,
             "title": scenario.title,
             "days": scenario.days,
@@ -253,20 +261,33 @@ def _write_about(directory: Path, state: _Progress, about: dict[str, Any]) -> di
             "seeds_done": state.done,
             "failures": [asdict(failure) for failure in state.failures],
             "scenario_hash": scenario.hash,
+            "version": package_versions((PROGRAM,))[PROGRAM],
             "git_revision": git_revision(),
             "code_hash": code_hash(),
             "wall_time_s": round(about["wall_time_s"], 3),
             "packages": package_versions(),
+            "sha256": {file.name: sha256_of(file) for file in sorted(directory.glob("*.parquet"))},
             "scenario": scenario.resolved(),
         },
     )
-    summary = {}
-    if state.rows:
-        frame = pd.DataFrame(state.rows)
-        frame.to_parquet(directory / "measures.parquet", index=False)
-        summary = measures.summarise(frame)
-    write_json(directory / "summary.json", {"name": scenario.name, "seeds": len(state.done), "measures": summary})
     return summary
+
+
+def citation(scenario: Scenario, seeds: Sequence[int]) -> str:
+    """How results are cited: program, version and revision, scenario and its hash, days and seeds."""
+    version = package_versions((PROGRAM,))[PROGRAM]
+    which = f"seeds {min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"seed {', '.join(map(str, seeds)) or 'none'}"
+    return (
+        f"{PROGRAM} {version} (agent-based simulator of the Japanese bond shock), revision "
+        f"{git_revision() or 'unknown'}, scenario {scenario.name} ({scenario.title}), SHA-256 {scenario.hash}, "
+        f"{scenario.days} trading days, {len(seeds)} runs, {which}"
+    )
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a file."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _draw(directory: Path, workers: int | None) -> None:
@@ -276,10 +297,10 @@ def _draw(directory: Path, workers: int | None) -> None:
         plots.draw_all(directory, spread)
 
 
-def package_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that results depend on."""
+def package_versions(names: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Versions of Python and of packages, by default those that results depend on."""
     versions = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in names:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
