@@ -109,7 +109,9 @@ class MarketModel(mesa.Model):
         self.day += 1
         expected_before = economy.expected_log_price(self.public)
         self._pass_public_day()
-        self.random_news = self.news.draw(self.day) if self.on("news") else np.zeros(N_MARKETS)
+        self.random_news = np.zeros(N_MARKETS)
+        if self.on("news"):
+            self.random_news += self.news.draw(self.day) + economy.expected_gain(self.public)
         for event in self.plan.events:
             if event.day == self.day:
                 self._happen(event)

@@ -73,7 +73,7 @@ class BeliefParams(Params):
     """Opinions about value, common to those who price assets."""
 
     fiscal_premium_30y_bp: float = par(
-        5.0, "bp of 30-year yield per % of GDP", "[L]", "premium asked by a fully concerned holder", 0, 40
+        4.0, "bp of 30-year yield per % of GDP", "[L]", "premium asked by a fully concerned holder", 0, 40
     )
     standing_deficit_pct_gdp: float = par(
         9.0, "% of GDP", "[mem] two years of new bonds, FY2026 budget", "unfunded deficit known on day 0", 0, 100
@@ -86,7 +86,7 @@ class BeliefParams(Params):
         0.1, "per sd", "SOURCES.md 3, [L]", "rise of concern, auction weaker than by one sd", 0, 2
     )
     alarm_of_sell_off: float = par(
-        0.04, "per sd of 5-day yield rise beyond one", "SOURCES.md 3, [L]", "rise of concern, super-longs falling", 0, 2
+        0.02, "per sd of 5-day yield rise beyond one", "SOURCES.md 3, [L]", "rise of concern, super-longs falling", 0, 2
     )
     relief_of_issuance_cut: float = par(
         0.8, "per % of GDP and year", "SOURCES.md 3, [L]", "fall of concern when super-long issuance is cut", 0, 5
@@ -95,7 +95,7 @@ class BeliefParams(Params):
         0.12, "per % of GDP", "SOURCES.md 3, [L]", "fall of concern when the central bank buys exceptionally", 0, 5
     )
     alarm_half_life_days: float = par(
-        2.5, "trading days", "January 2026: half-life of days", "median half-life of alarm", 0.5, 250
+        1.2, "trading days", "January 2026: half-life of days", "median half-life of alarm", 0.5, 250
     )
     real_duration_nikkei_yr: float = par(10.0, "years", "SOURCES.md 3", "real-rate duration of the Nikkei", 0, 50)
     real_duration_spx_yr: float = par(14.0, "years", "SOURCES.md 3", "real-rate duration of the S&P 500", 0, 50)
@@ -109,7 +109,7 @@ class BeliefParams(Params):
     fiscal_premium_yen_pct: float = par(
         0.1, "% of USDJPY per % of GDP", "[L]", "weaker yen thought fair by a fully concerned holder", 0, 10
     )
-    exporter_gain: float = par(0.3, "% per % of yen weakness", "SOURCES.md 3", "earnings of Nikkei exporters", 0, 2)
+    exporter_gain: float = par(0.4, "% per % of yen weakness", "SOURCES.md 3", "earnings of Nikkei exporters", 0, 2)
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,8 @@ class CarryParams(Params):
     weight_ust2: float = par(0.30, "share", "[L]", "of gross in two-year Treasuries", 0, 1)
     weight_nasdaq: float = par(0.20, "share", "[L]", "of gross in the Nasdaq", 0, 1)
     weight_embond: float = par(0.20, "share", "[L]", "of gross in emerging-market bonds", 0, 1)
-    weight_aud: float = par(0.25, "share", "[L]", "of gross in Australian dollars", 0, 1)
-    weight_btc: float = par(0.05, "share", "[L]", "of gross in bitcoin", 0, 1)
+    weight_aud: float = par(0.28, "share", "[L]", "of gross in Australian dollars", 0, 1)
+    weight_btc: float = par(0.02, "share", "[L]", "of gross in bitcoin", 0, 1)
     weight_sigma: float = par(0.5, "log", "[L]", "dispersion of weights among funds", 0, 2)
     equity_premium_pct: float = par(4.0, "% a year", "[mem]", "expected return of equities above cash", 0, 15)
     btc_premium_pct: float = par(8.0, "% a year", "[L]", "expected return of bitcoin above cash", 0, 40)
@@ -53,8 +53,8 @@ class CarryParams(Params):
         0,
         10,
     )
-    slack_sigma: float = par(0.3, "log", "[L]", "room between the limit that binds on day 0 and the other two", 0, 2)
-    trend_cut: float = par(0.5, "share", "[L]", "most of its leverage that a fund gives up to a trend", 0, 1)
+    slack_sigma: float = par(0.5, "log", "[L]", "room between the limit that binds on day 0 and the other two", 0, 2)
+    trend_cut: float = par(0.3, "share", "[L]", "most of its leverage that a fund gives up to a trend", 0, 1)
     trend_turn: float = par(
         2.0, "sd", "[L]", "loss of the basket over the fund's horizon at which half of that is gone", 0, 5
     )
@@ -71,7 +71,7 @@ class CarryParams(Params):
         0.25, "share of July 2024", "SOURCES.md 1 (CFTC 45k of 184k)", "how crowded yen shorts are", 0, 3
     )
     intervention_response: float = par(
-        0.35,
+        0.3,
         "log",
         "SOURCES.md 3; set on the checks and operations of 2022-26 [L]",
         "yen debt repaid in fear",
@@ -81,28 +81,30 @@ class CarryParams(Params):
     crowding_weight: float = par(0.7, "per crowding", "[L]", "rise of that response with crowding", 0, 10)
     hike_weight: float = par(0.3, "share", "[L]", "weight of a feared rate rise against a feared operation", 0, 5)
     response_sigma: float = par(0.4, "log", "[L]", "dispersion of that response among funds", 0, 2)
-    urgency: float = par(3.0, "per unit of risk", "[L]", "speed added as an operation is feared", 0, 50)
+    urgency: float = par(1.5, "per unit of risk", "[L]", "speed added as an operation is feared", 0, 50)
     horizon_low_days: float = par(3, "days", "SOURCES.md 3 (3-20)", "fastest adjustment", 1, 60)
     horizon_high_days: float = par(20, "days", "SOURCES.md 3 (3-20)", "slowest adjustment", 1, 250)
     band_low: float = par(0.08, "share of position", "[L]", "narrowest no-trade band", 0, 1)
     band_high: float = par(0.25, "share of position", "[L]", "widest no-trade band", 0, 1)
     yen_band: float = par(0.05, "share of debt", "[L]", "no-trade band of the yen share of the debt", 0, 1)
     depth_share: float = par(0.5, "of a usual day's move", "SOURCES.md 8", "most a discretionary flow moves", 0, 5)
-    rush_per_crowding: float = par(
-        2.0,
+    tightening_per_crowding: float = par(
+        1.0,
         "per crowding",
         "Brunnermeier, Nagel and Pedersen (2008) [L]",
-        "rise of that for sales in a crowded trade",
+        "how much tighter stops are in a crowded trade",
         0,
         20,
     )
-    stop_low: float = par(0.03, "share of position", "SOURCES.md 3", "tightest stop", 0.005, 1)
-    stop_high: float = par(0.10, "share of position", "SOURCES.md 3 (3-5 %) [L]", "widest stop", 0.005, 1)
-    stop_cut: float = par(0.3, "share of position", "[L]", "closed when the stop is hit", 0, 1)
-    peak_half_life_days: float = par(
-        10, "days", "[L]", "memory of the best equity that losses are counted from", 1, 500
+    stop_low: float = par(
+        0.05, "share of position", "SOURCES.md 3: 3-5 % where crowded", "tightest stop, uncrowded", 0.005, 1
     )
-    return_half_life_days: float = par(30, "days", "[L]", "return of confidence after a stop", 1, 1000)
+    stop_high: float = par(0.09, "share of position", "SOURCES.md 3 [L]", "widest stop, uncrowded", 0.005, 1)
+    stop_cut: float = par(0.4, "share of position", "[L]", "closed when the stop is hit", 0, 1)
+    peak_half_life_days: float = par(
+        40, "days", "[L]", "memory of the best equity that losses are counted from", 1, 500
+    )
+    return_half_life_days: float = par(20, "days", "[L]", "return of confidence after a stop", 1, 1000)
     retail_long_usd_bn: float = par(30, "USD bn", "SOURCES.md 1 (FFAJ)", "retail dollars bought", 0, 1000)
     retail_short_usd_bn: float = par(30, "USD bn", "SOURCES.md 1 (FFAJ)", "retail dollars sold", 0, 1000)
     retail_leverage_median: float = par(4, "x equity", "[mem]", "median leverage of retail accounts", 1, 25)
@@ -282,7 +284,8 @@ class CarryTraders(Sector):
         u = streams.on(self.id, "reactions").random((self.n, 3))
         self.horizon_days = p.horizon_low_days * (p.horizon_high_days / p.horizon_low_days) ** u[:, 0]
         self.band = p.band_low + (p.band_high - p.band_low) * u[:, 1]
-        self.stop = (p.stop_low + (p.stop_high - p.stop_low) * u[:, 2]) * self.leverage_open
+        stop = p.stop_low + (p.stop_high - p.stop_low) * u[:, 2]
+        self.stop = stop / (1.0 + p.tightening_per_crowding * p.crowding) * self.leverage_open
         self.confidence = np.ones(self.n)
         self.stopped = np.zeros(self.n, dtype=bool)
 
@@ -327,7 +330,7 @@ class CarryTraders(Sector):
         self.carry_open = self.weights @ carry_pct(view, self.params, funding)
         self.hurdle_pct = np.minimum(self.carry_open - 1.0, self.params.hurdle_pct)
         wanted = self.leverage_open * self.appetite_slack
-        self.scale = wanted * self.risk_open**2 / (self.carry_open - self.hurdle_pct)
+        self.scale = wanted * self.risk_open / (self.carry_open - self.hurdle_pct)
         self.peak_usd_bn = self.book.equity_usd(view.log_price)[: self.n]
 
     # -- what a fund looks at ----------------------------------------------------------------------------------------
@@ -350,14 +353,14 @@ class CarryTraders(Sector):
         return np.asarray(owed * np.exp(-log_price[USDJPY]))
 
     def desired_leverage(self, view: View, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """min(own limit, scale x (carry - hurdle) / variance, VaR limit) x trend x risk aversion x confidence, (rows,).
+        """min(own limit, scale (carry - hurdle) / volatility, VaR limit) x trend x risk aversion x confidence, (rows,).
 
         Second, whether the VaR limit is the one that binds.
         """
         p, funding, weights = self.params, self._funding(view), self.weights[rows]
         risk = basket_volatility(weights, view, funding)
         carry = weights @ carry_pct(view, p, funding) - self.hurdle_pct[rows]
-        appetite = self.scale[rows] * np.maximum(carry, 0.0) / risk**2
+        appetite = self.scale[rows] * np.maximum(carry, 0.0) / risk
         var_limit = self.leverage_open[rows] * self.var_slack[rows] * self.risk_open[rows] / risk
         least = np.minimum(np.minimum(self.leverage_limit[rows], appetite), var_limit)
         days = self.lookback_days[rows]
@@ -406,11 +409,9 @@ class CarryTraders(Sector):
         """`respect_depth` with a usual day taken as a calm one, so that flows of choice queue up in a storm.
 
         Depth is yesterday's; measured in days of running volatility, orders would grow as depth is about to vanish.
-        Sellers of a crowded position wait less: nobody wants to be the last to leave.
         """
-        p, usual = self.params, np.minimum(1.0, view.calm_vol[market] / view.vol[market])
-        rush = np.where(quantity.sum(axis=0) < 0.0, 1.0 + p.rush_per_crowding * p.crowding, 1.0)
-        return self.respect_depth(view, market, quantity, p.depth_share * self._haste(view) * rush * usual)
+        usual = np.minimum(1.0, view.calm_vol[market] / view.vol[market])
+        return self.respect_depth(view, market, quantity, self.params.depth_share * self._haste(view) * usual)
 
     def _asset_trades(self, view: View, books: _Books, wanted: np.ndarray, stopped: np.ndarray) -> np.ndarray:
         """Trades (funds, assets), USD bn: towards wanted leverage where it is out of the band, or the stop's share.
@@ -431,7 +432,8 @@ class CarryTraders(Sector):
     def _yen_trades(self, view: View, books: _Books, trade: np.ndarray, stopped: np.ndarray) -> np.ndarray:
         """Dollars bought for yen (funds,), USD bn: yen debt goes to ``share x (assets after trading - equity)``.
 
-        The share moves towards the one wished for at the fund's pace once it is out of its band.
+        The share moves towards the one wished for at the fund's pace once it is out of its band, within the market's
+        depth. Debt that assets sold no longer need is repaid with them: nobody keeps a short without its asset.
         """
         wished = yen_share(view.public, self.calm_public, self._response(books), self.params.hike_weight)
         share = books.yen_share(wished)
@@ -440,7 +442,8 @@ class CarryTraders(Sector):
         share = np.where(off, share + pace * (wished - share), share)
         after = share * np.maximum(books.debt + trade.sum(axis=1), 0.0)
         yen = np.where(off | trade.any(axis=1), after - books.yen_debt, 0.0)
-        return np.where(stopped, yen, self._within_depth(view, USDJPY, np.where(stopped, 0.0, yen)))
+        with_assets = np.where(stopped, yen, share * trade.sum(axis=1))
+        return with_assets + self._within_depth(view, USDJPY, yen - with_assets)
 
     def _response(self, books: _Books) -> np.ndarray:
         """Response to fear: the more crowded yen shorts are, the fewer wish to be the last to leave.

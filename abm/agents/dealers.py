@@ -53,14 +53,14 @@ class DealersParams(IntermediaryParams):
     members: int = par(24, "desks", "SOURCES.md 8", "number of desks", 1, 100_000)
     capital_jgb_usd_bn: float = par(50.0, "USD bn", "SOURCES.md 6", "risk capital of Japan desks", 0.001, 1e5)
     capital_other_usd_bn: float = par(250.0, "USD bn", "[L]", "risk capital of all other desks", 0.001, 1e5)
-    jgb30_depth_per_pct_usd_bn: float = _depth(1.5, "JGB30", "SOURCES.md 2: 0.6-2 bp per JPY tn, [L]")
+    jgb30_depth_per_pct_usd_bn: float = _depth(1.25, "JGB30", "SOURCES.md 2: 0.6-2 bp per JPY tn, [L]")
     ust10_depth_per_pct_usd_bn: float = _depth(4.0, "UST10", "SOURCES.md 2: 10 bp per USD 100 bn, [L]")
     bund10_depth_per_pct_usd_bn: float = _depth(4.0, "BUND10", "[L]")
     gilt10_depth_per_pct_usd_bn: float = _depth(8.0, "GILT10", "[L]")
     embond_depth_per_pct_usd_bn: float = _depth(2.0, "EMBOND", "[L]")
     spx_depth_per_pct_usd_bn: float = _depth(14.0, "SPX", "[L]")
     btc_depth_per_pct_usd_bn: float = _depth(0.1, "BTC", "SOURCES.md 2: 3-5 % per USD bn, [L]")
-    usdjpy_depth_per_pct_usd_bn: float = _depth(3.0, "USDJPY", "SOURCES.md 2: 0.28 % per JPY tn, [L]")
+    usdjpy_depth_per_pct_usd_bn: float = _depth(4.5, "USDJPY", "SOURCES.md 2: 0.28 % per JPY tn, [L]")
 
     @property
     def depth_per_log_usd_bn(self) -> np.ndarray:

@@ -7,6 +7,7 @@ concession that the market asked for is measured, and published the next day.
 """
 
 import datetime as dt
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from abm.agents.base import Params, Sector, par
 from abm.world.events import AuctionResult, Election, Event, FiscalAnnouncement, IssuanceChange, TaxCut
-from abm.world.instruments import INDEX, JGBS, JPY, MARKETS
+from abm.world.instruments import INDEX, JGBS, JPY, MARKETS, SUPER_LONG
 from abm.world.orders import no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import DAYS_PER_YEAR, View
@@ -123,10 +124,14 @@ def issuance_changes(jpy_tn_per_month: np.ndarray, note: str, cause: str) -> lis
     return events
 
 
-def auction_strength_sd(move_log: float, daily_vol: float, concession_sd: float) -> float:
-    """Strength of an auction: the price's move from the quote to the close against the usual one, both log price."""
-    strength = move_log / max(concession_sd * daily_vol, 1e-12)
-    return float(np.clip(strength, -LARGEST_STRENGTH_SD, LARGEST_STRENGTH_SD))
+def auction_strength_sd(move_sd: float, neighbours_sd: float, concession_sd: float) -> float:
+    """Strength of an auction: move / sqrt(c^2 + n^2), move and n in daily volatilities, from the quote to the close.
+
+    c: move of an average auction day. n: move of the other super-longs. Bids are judged against the market they are
+    made in: a bond that falls with its neighbours on a day of bad news was not refused by its buyers.
+    """
+    strength = move_sd / math.hypot(concession_sd, neighbours_sd)
+    return min(max(strength, -LARGEST_STRENGTH_SD), LARGEST_STRENGTH_SD)
 
 
 class Government(Sector):
@@ -236,11 +241,10 @@ class Government(Sector):
     def end_of_day(self, view: View) -> None:
         """Auctions held today are measured; programmes come a day closer or run down."""
         previous = self.last_date or view.date - dt.timedelta(days=1)
-        concession = self.params.concession_sd
+        move_sd = (view.log_price - self.quote) / view.vol
         for name in auctions_on(view.date, previous):
-            i = INDEX[name]
-            move = float(view.log_price[i] - self.quote[i])
-            strength = auction_strength_sd(move, float(view.vol[i]), concession)
+            neighbours = float(np.mean([move_sd[i] for i in SUPER_LONG if i != INDEX[name]]))
+            strength = auction_strength_sd(float(move_sd[INDEX[name]]), neighbours, self.params.concession_sd)
             self.results.append(AuctionResult(market=name, strength_sd=strength, cause=self.id))
         self.last_date = view.date
         self.budgets = tuple(_one_day_on(b) for b in self.budgets if b.days_left > 0)

@@ -75,7 +75,7 @@ class IntermediaryParams(BeliefParams):
         0.1, "% a day", "[L]", "risk charged for balance sheet, even where prices hardly move", 0.001, 5
     )
     volatility_cap: float = par(
-        2.5,
+        2.7,
         "multiple of calm",
         "SOURCES.md 2: impact 5-12 times in stress, so volatility 2.2-3.5 times",
         "highest volatility charged",

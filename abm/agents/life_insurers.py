@@ -76,7 +76,7 @@ class LifeInsurerParams(Params):
     hedge_ratio_sigma: float = par(0.08, "share", SOURCE_3, "its dispersion between members", 0, 0.3)
     hedge_ratio_low: float = par(0.30, "share", SOURCE_3, "lowest opening hedge ratio", 0, 1)
     hedge_ratio_high: float = par(0.60, "share", SOURCE_3, "highest opening hedge ratio", 0, 1)
-    hedge_per_vol: float = par(0.10, "per ratio", "[L]", "target per unit of USDJPY volatility over its opening", 0, 1)
+    hedge_per_vol: float = par(0.04, "per ratio", "[L]", "target per unit of USDJPY volatility over its opening", 0, 1)
     hedge_per_cost: float = par(
         0.03, "per pp", SOURCE_1 + ": 63 to 47 % while costs rose 5 pp", "fall of the target per hedge cost", 0, 0.2
     )

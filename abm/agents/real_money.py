@@ -94,12 +94,12 @@ class RealMoneyParams(BeliefParams):
     half_life_days: float = par(
         20.0, "trading days", "SOURCES.md 8", "half-life of the way to the wanted stock", 1, 1000
     )
-    fx_half_life_days: float = par(20.0, "trading days", "SOURCES.md 8", "the same for currency positions", 1, 1000)
+    fx_half_life_days: float = par(30.0, "trading days", "SOURCES.md 8", "the same for currency positions", 1, 1000)
     fx_haste_gap_pct: float = par(
         5.0,
         "% of price",
         "Taylor, Peel and Sarno (2001): larger misalignments revert faster; size [L]",
-        "misalignment of a currency at which its demand comes twice as fast",
+        "misalignment of a currency at which its demand comes twice as fast, and beyond which it comes at once",
         0.1,
         1000,
     )
@@ -116,7 +116,7 @@ class RealMoneyParams(BeliefParams):
         10.0, "USD bn per 1 %", "[L]", "lasting demand for the dollar against the peso", 0, 1e4
     )
     flow_to_depth: float = par(
-        0.6,
+        0.5,
         "fraction",
         "SOURCES.md 8: flows a fifth to a third of calm variance",
         "daily client flows that move a market by this share of its calm volatility, related markets counted",
@@ -181,7 +181,7 @@ def _filled(
     chosen: np.ndarray,
     reason: str,
     quantity: np.ndarray,
-    lo: np.ndarray,
+    lo: np.ndarray | float,
     slope: np.ndarray | float = 0.0,
 ) -> np.ndarray:
     """The chosen rows with quantity, slope and limit, USD bn."""
@@ -314,7 +314,26 @@ class RealMoney(Believer):
             quantity = np.maximum(self.habitat_demand(gap, pace, cells) * value, -left)
             slope = pace * self.response.take(cells.flat) * value
             blocks.append(_filled(rows, slope > 0.0, "valuation", quantity, -left, slope))
+            blocks += self._bargains(rows, gap, pace, cells, value)
         return join(blocks)
+
+    def _bargains(
+        self, rows: np.ndarray, gap: np.ndarray, pace: np.ndarray, cells: Cells, value: np.ndarray
+    ) -> list[np.ndarray]:
+        """Limit orders in currencies further than `fx_haste_gap_pct` from what is thought right, on either side.
+
+        What the day's pace would leave for later is done at once at such a price: (1 - pace) x (wanted change beyond
+        the gap). Firms that sit out a usual day do not sit out a crash.
+        """
+        patience = (1.0 - pace) * IS_FX[cells.market]
+        slope, blocks = patience * self.response.take(cells.flat) * value, []
+        for side in (1.0, -1.0):
+            beyond = self.habitat_demand(gap - side * self.params.fx_haste_gap_pct / 100.0, patience, cells) * value
+            block = _filled(rows, slope > 0.0, "valuation", beyond, 0.0 if side > 0.0 else -np.inf, slope)
+            if side < 0.0:
+                block["hi"] = 0.0
+            blocks.append(block)
+        return blocks
 
     def misalignment(self, view: View, cells: Cells) -> np.ndarray:
         """What is thought right less the quote, log price, (cells,)."""

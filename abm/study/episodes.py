@@ -25,6 +25,10 @@ NEEDED: Final = ("series", "from", "to", "change")
 MOST_CHANGE: Final = 1000.0
 MOST_ROWS: Final = 2000
 LONGEST: Final = 500  # trading days
+DISCRETION: Final = (
+    "mof_ladder",
+    "exceptional_purchases",
+)  # what authorities do unasked; an episode dates what they did
 UNITS: Final = {"bp": ("bp",), "%": ("%", "pct", "per cent", "percent")}
 
 
@@ -63,7 +67,9 @@ def episode_names() -> tuple[str, ...]:
 def load_episode(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None) -> Episode:
     """A packaged episode by name, or a user's by its path, checked.
 
-    The run is as long as the rows need, whatever `days` says. InputError, one sentence, about the first thing wrong.
+    The run is as long as the rows need, whatever `days` says. The Ministry of Finance and the Bank of Japan intervene
+    as dated in the file only, unless its [set] switches their discretion on. InputError, one sentence, about the first
+    thing wrong.
     """
     document = _completed(read(locate(str(name_or_path), EPISODES, "episode")))
     where, rows = document.where, _rows(document)
@@ -88,6 +94,10 @@ def _completed(document: Document) -> Document:
     header.setdefault("title", header["name"])
     if "days" not in header or _is_whole(header["days"]):
         header["days"] = LONGEST
+    settings = table.setdefault("set", {})
+    if isinstance(settings, dict):
+        for rule in DISCRETION:
+            settings.setdefault(f"switches.{rule}", False)
     own = {section: table.pop(section) for section in state_rules() if section in table}
     if own or isinstance(table.get("state"), dict):
         table["state"] = _own_state({**table.get("state", {}), **own}, header, document.where)

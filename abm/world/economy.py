@@ -23,8 +23,10 @@ from abm.world.instruments import (
     DURATION_YR,
     FX,
     IDS,
+    INCOME_PCT,
     INDEX,
     IS_BOND,
+    IS_FX,
     JGBS,
     JPY,
     N_CCY,
@@ -58,7 +60,7 @@ EARNINGS_PCT_PER_SD: Final = 0.6  # per cent of equity value per standard deviat
 INFLATION_TARGET_PCT: Final = 2.0
 INFLATION_PER_PURCHASE: Final = 0.1  # points of expected inflation per per cent of GDP bought exceptionally [L]
 YEN_PER_INFLATION: Final = 5.0  # per cent of USDJPY per point of expected inflation: parity over five years [L]
-YEN_PER_OPERATION: Final = 2.0  # per cent of USDJPY that a campaign of 5.5-10 tn takes off, at 0.3 per tn after 20 days
+YEN_PER_OPERATION: Final = 2.0  # per cent of USDJPY that a campaign of 5.5-10 tn takes off, at 0.3 per tn
 PASS_THROUGH: Final = 0.03  # per cent of CPI per per cent of yen depreciation in the first year (Sasaki; 0.02-0.04)
 PASS_THROUGH_LAG_DAYS: Final = 180.0  # mean lag (6-12 months)
 REPRICING_SHARE: Final = 0.15  # of the debt per year (MoF: 165.3 of 1,088 tn refunded or new in FY2026)
@@ -230,6 +232,15 @@ def expected_log_price(public: Public) -> np.ndarray:
     out[USDJPY] -= YEN_PER_OPERATION / 100.0 * public.intervention_risk
     out[USDJPY] += YEN_PER_INFLATION / 100.0 * (public.inflation_expected_pct - INFLATION_TARGET_PCT)
     return out
+
+
+def expected_gain(public: Public) -> np.ndarray:
+    """What a day of news is expected to add to shares and bitcoin, log price, (markets,).
+
+    (policy rate - dividend yield) / 250: priced to earn the short rate; bonds and exchange rates pay in carry.
+    """
+    rate_pct = public.policy_rate_pct[QUOTE_CCY] - INCOME_PCT
+    return np.where(IS_BOND | IS_FX, 0.0, rate_pct / 100.0 / YEAR_DAYS)
 
 
 def read_abroad(policy_news: np.ndarray, covariance: np.ndarray) -> np.ndarray:

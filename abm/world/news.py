@@ -35,31 +35,31 @@ class NewsParams(BaseModel):
         30.0,
         gt=2.5,
         le=200,
-        description="degrees of freedom of a day's news about bonds, US shares and bitcoin",
+        description="degrees of freedom of a day's news about bonds, shares and bitcoin",
         json_schema_extra={
             "unit": "degrees of freedom",
             "source": "excess kurtosis of calm days, 1 to 4 [calc]",
         },
     )
     tail_df_currencies: float = Field(
-        7.0,
+        6.0,
         gt=2.5,
         le=200,
-        description="the same of exchange rates and the Nikkei",
+        description="the same of exchange rates",
         json_schema_extra={
             "unit": "degrees of freedom",
             "source": "excess kurtosis of calm days, 1 to 4 [calc]",
         },
     )
     intensity_sd_rates: float = Field(
-        0.5,
+        0.34,
         ge=0,
         le=1.5,
         description="standard deviation of log news intensity, bonds, US shares and bitcoin",
         json_schema_extra={"unit": "log", "source": "autocorrelation of absolute calm changes, 0.1 to 0.2 [calc]"},
     )
     intensity_sd_currencies: float = Field(
-        0.3,
+        0.25,
         ge=0,
         le=1.5,
         description="the same of exchange rates and the Nikkei",
@@ -101,7 +101,7 @@ class News:
         self.params = params
         self.root = np.linalg.cholesky(calm_covariance) * np.sqrt(params.variance_share) * params.scale
         self.streams = streams
-        self.tail_df = np.where(CURRENCIES, params.tail_df_currencies, params.tail_df_rates)
+        self.tail_df = np.where(IS_FX, params.tail_df_currencies, params.tail_df_rates)
         self.intensity_sd = np.array([params.intensity_sd_rates, params.intensity_sd_currencies])
         half_life = np.array([params.intensity_half_life_rates_days, params.intensity_half_life_currencies_days])
         self.keep = 0.5 ** (1.0 / half_life)

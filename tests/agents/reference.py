@@ -88,6 +88,7 @@ class Fund:
     calm: Screen | None = None
     plan: dict[str, float] = field(default_factory=dict)
     yen_plan: float = 0.0
+    yen_with_assets: float = 0.0
 
     def start(self, screen: Screen) -> None:
         self.calm = screen
@@ -95,7 +96,7 @@ class Fund:
         self.risk_open = self.risk(screen)
         carry = self.carry(screen)
         self.hurdle = min(carry - 1.0, self.p.hurdle_pct)
-        self.scale = self.leverage_open * self.appetite_slack * self.risk_open**2 / (carry - self.hurdle)
+        self.scale = self.leverage_open * self.appetite_slack * self.risk_open / (carry - self.hurdle)
 
     def held(self, price: dict[str, float]) -> dict[str, float]:
         return {a: self.units[a] * value_usd(a, price) for a in ASSETS}
@@ -140,7 +141,7 @@ class Fund:
 
     def wanted_leverage(self, screen: Screen) -> float:
         risk = self.risk(screen)
-        appetite = self.scale * max(self.carry(screen) - self.hurdle, 0.0) / risk**2
+        appetite = self.scale * max(self.carry(screen) - self.hurdle, 0.0) / risk
         var = self.leverage_open * self.var_slack * self.risk_open / risk
         least = min(self.limit, appetite, var)
         days = round(self.horizon)
@@ -188,6 +189,7 @@ class Fund:
         traded = sum(self.plan.values())
         idle = not off and all(q == 0.0 for q in self.plan.values())
         self.yen_plan = 0.0 if idle else share * max(debt + traded, 0.0) - owed
+        self.yen_with_assets = self.yen_plan if self.stopped else share * traded
 
     def trade(self, quote: dict[str, float], price: dict[str, float], plan: dict[str, float], yen: float) -> None:
         """Quantities are dollars at the quote; payment is at the price."""
@@ -274,21 +276,12 @@ class RetailAccount:
         return True
 
 
-def thinned(plans: list[dict[str, float]], screen: Screen, share: float, rush: float) -> None:
-    """Scale everybody's plans in a market so that their sum moves it by at most ``share`` of a usual day.
-
-    If the sum is a sale, the share is ``rush`` times that.
-    """
+def thinned(plans: list[dict[str, float]], screen: Screen, share: float) -> None:
+    """Scale everybody's plans in a market so that their sum moves it by at most ``share`` of a usual day."""
     for a in ASSETS:
         for market in (a, "USDMXN") if a == "EMBOND" else (a,):
-            net = sum(plan[a] for plan in plans)
-            total = abs(net)
-            cap = (
-                share
-                * (rush if net < 0.0 else 1.0)
-                * screen.depth[market]
-                * min(screen.vol[market], screen.calm_vol[market])
-            )
+            total = abs(sum(plan[a] for plan in plans))
+            cap = share * screen.depth[market] * min(screen.vol[market], screen.calm_vol[market])
             for plan in plans:
                 plan[a] *= min(1.0, cap / total) if total > 0.0 else 1.0
 
@@ -317,26 +310,18 @@ class CarryWorld:
         share = self.p.depth_share * (1.0 + self.p.urgency * self.funds[0].fear(screen))
         for fund in self.funds:
             fund.plan_assets(screen)
-        rush = 1.0 + self.p.rush_per_crowding * self.p.crowding
-        thinned([f.plan for f in self.funds if not f.stopped], screen, share, rush)
+        thinned([f.plan for f in self.funds if not f.stopped], screen, share)
         for fund in self.funds:
             if fund.stopped:
                 held = fund.held(screen.price)
                 fund.plan = {a: -self.p.stop_cut * max(held[a], 0.0) for a in ASSETS}
             fund.plan_yen(screen)
-        calm = [f for f in self.funds if not f.stopped]
-        net = sum(f.yen_plan for f in calm)
-        total = abs(net)
-        cap = (
-            share
-            * (rush if net < 0.0 else 1.0)
-            * screen.depth["USDJPY"]
-            * min(screen.vol["USDJPY"], screen.calm_vol["USDJPY"])
-        )
-        for fund in calm:
-            fund.yen_plan *= min(1.0, cap / total) if total > 0.0 else 1.0
+        total = abs(sum(f.yen_plan - f.yen_with_assets for f in self.funds))
+        cap = share * screen.depth["USDJPY"] * min(screen.vol["USDJPY"], screen.calm_vol["USDJPY"])
+        kept = min(1.0, cap / total) if total > 0.0 else 1.0
         for fund in self.funds:
-            fund.trade(screen.price, close, fund.plan, fund.yen_plan)
+            yen = fund.yen_with_assets + kept * (fund.yen_plan - fund.yen_with_assets)
+            fund.trade(screen.price, close, fund.plan, yen)
 
     def _trade_retail(self, screen: Screen, close: dict[str, float]) -> None:
         for account in self.retail:

@@ -159,8 +159,14 @@ def test_a_weak_auction_is_measured_at_the_close_and_published_next_day() -> Non
 
 
 def test_strength_is_bounded() -> None:
-    assert auction_strength_sd(-9.0, 0.01, 0.5) == -5.0
-    assert auction_strength_sd(0.005, 0.01, 0.5) == pytest.approx(1.0)
+    assert auction_strength_sd(-9.0, 0.0, 0.5) == -5.0
+    assert auction_strength_sd(0.5, 0.0, 0.5) == pytest.approx(1.0)
+
+
+def test_a_bond_that_falls_with_its_neighbours_was_not_refused() -> None:
+    alone, together = auction_strength_sd(-4.0, 0.0, 0.5), auction_strength_sd(-4.0, -4.0, 0.5)
+    assert alone == -5.0
+    assert -1.0 < together < -0.9
 
 
 def test_rules_off_nothing_on() -> None:

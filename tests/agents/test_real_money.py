@@ -18,6 +18,7 @@ from tests.agents.screen import HOLDINGS_USD_BN, make_view, net_by_market, open_
 HOLDINGS = np.where(IS_FX, 0.0, HOLDINGS_USD_BN["others"]) * 0.5
 QUIET = {"client_flows": False}
 PACE = 1.0 - 0.5 ** (1.0 / 20.0)
+FX_PACE = 1.0 - 0.5 ** (1.0 / 30.0)
 
 
 def opened(holdings: np.ndarray = HOLDINGS, members: int = 120, **params: Any) -> RealMoney:
@@ -48,11 +49,12 @@ def test_members_hold_the_state_s_total() -> None:
 def test_day_one_is_quiet_and_elastic() -> None:
     view = make_view(switches=QUIET)
     orders = opened().decide(view)
-    assert np.abs(orders["quantity"]).max() == 0.0
-    slope = np.bincount(orders["market"], orders["slope"], N_MARKETS)
+    assert np.abs(np.clip(orders["quantity"], orders["lo"], orders["hi"])).max() == 0.0
+    resting = (orders["lo"] == 0.0) | (orders["hi"] == 0.0)  # limit orders far from the price
+    slope = np.bincount(orders["market"][~resting], orders["slope"][~resting], N_MARKETS)
     for name, elasticity in (("JGB2", 28.0), ("UST30", 3.2), ("SPX", 1.2)):
         assert slope[INDEX[name]] == pytest.approx(PACE * elasticity * HOLDINGS[INDEX[name]])
-    assert slope[USDJPY] == pytest.approx(PACE * 100.0 * opened().params.usdjpy_capacity_per_pct_usd_bn)
+    assert slope[USDJPY] == pytest.approx(FX_PACE * 100.0 * opened().params.usdjpy_capacity_per_pct_usd_bn)
 
 
 def test_public_news_makes_nobody_trade_but_flows_do() -> None:
@@ -179,7 +181,7 @@ def test_policy_expectations_count_as_discount_rate_though_they_are_news() -> No
 
 def test_weak_yen_helps_exporters_and_monetisation_is_left_to_the_public_quote() -> None:
     weak = opened().revaluation(moved_by_trades(USDJPY=1.0))
-    assert weak[INDEX["NIKKEI"]] == pytest.approx(0.003)
+    assert weak[INDEX["NIKKEI"]] == pytest.approx(0.004)
     assert weak[INDEX["SPX"]] == 0.0
     printing = opened().revaluation(make_view(public={"inflation_expected_pct": 3.0}))
     assert printing[USDJPY] == 0.0
@@ -201,7 +203,7 @@ def test_client_flows_have_the_size_asked_for_and_shrink_with_the_root_of_depth(
     for day in range(1, 400):
         flow = sector.client_flows(make_view(day=day, depth_scale=0.1), cells)
         total.append(np.bincount(cells.market, flow, N_MARKETS))
-    asked = 0.6 * np.sqrt(0.1) * view.depth * view.calm_vol / np.maximum(sector.related, 1.0)
+    asked = sector.params.flow_to_depth * np.sqrt(0.1) * view.depth * view.calm_vol / np.maximum(sector.related, 1.0)
     assert np.std(total, axis=0)[ust10] == pytest.approx(asked[ust10], rel=0.1)
     assert np.std(total, axis=0)[USDJPY] == pytest.approx(asked[USDJPY], rel=0.1)
     assert abs(np.mean(total, axis=0)[ust10]) < 0.2 * asked[ust10]
@@ -252,6 +254,22 @@ def test_a_currency_far_from_what_is_thought_right_is_bought_faster() -> None:
     per_pct = []
     for fall_pct in (0.5, 10.0):
         rows = sector.decide(moved_by_trades(USDJPY=-fall_pct))
-        outright = rows[(rows["market"] == USDJPY) & (rows["slope"] > 0.0)]
+        outright = rows[(rows["market"] == USDJPY) & (rows["slope"] > 0.0) & (rows["lo"] != 0.0) & (rows["hi"] != 0.0)]
         per_pct.append(outright["quantity"].sum() / fall_pct)
     assert 3.5 * per_pct[0] < per_pct[1] < 5.0 * per_pct[0]  # 1 + (10 / 5)^2 = 5 times the haste
+
+
+def test_beyond_the_gap_the_whole_wanted_change_is_done_at_once() -> None:
+    sector = opened()
+    capacity = sector.params.usdjpy_capacity_per_pct_usd_bn
+    for fall_pct in (4.0, 6.0):
+        rows = sector.decide(moved_by_trades(USDJPY=-fall_pct))
+        rows = rows[(rows["market"] == USDJPY) & (rows["slope"] > 0.0)]
+        bought = np.clip(rows["quantity"], rows["lo"], rows["hi"]).sum()
+        patient = np.clip(rows["quantity"], rows["lo"], rows["hi"])[(rows["lo"] != 0.0) & (rows["hi"] != 0.0)].sum()
+        at_once = bought - patient
+        if fall_pct < 5.0:
+            assert at_once == 0.0
+        else:
+            pace = patient / (fall_pct * capacity)
+            assert at_once == pytest.approx((1.0 - pace) * (fall_pct - 5.0) * capacity, rel=0.1)
