@@ -23,6 +23,7 @@ from abm import scenarios
 from abm.world.errors import InputError, shown, unknown_name, wrong_value
 
 if TYPE_CHECKING:
+    from abm.scenarios import Scenario
     from abm.scenarios.describe import Table
     from abm.study.run import RunResult
 
@@ -111,6 +112,7 @@ def run_scenario(
     wanted, processes = _seeds(seed, seeds), _workers(workers)
     scenario = scenarios.load_scenario(name, overrides=parse_settings(set_ or ()), days=_days(days))
     target = directory_for(scenario.name, out)
+    _require_room([scenario], len(wanted), processes, target if checkpoint is None else checkpoint)
     if checkpoint is not None:
         from abm.study.checkpoint import start
 
@@ -182,6 +184,7 @@ def compare_scenarios(
     wanted, processes, overrides = _seeds(seed, seeds), _workers(workers), parse_settings(set_ or ())
     first, second = (scenarios.load_scenario(name, overrides=overrides, days=_days(days)) for name in (a, b))
     target = directory_for(f"{first.name}-vs-{second.name}", out)
+    _require_room([first, second], len(wanted), processes, target)
     from abm.study.compare import compare, show
 
     with _interrupts_in_words():
@@ -318,6 +321,8 @@ def run_sweep(
     from abm.study.sweep import load_plan, sweep
 
     plan = load_plan(file)
+    if cluster is None:
+        _require_room([plan.base], plan.runs, processes, None)
     begun = time.monotonic()
     with _interrupts_in_words():
         results = sweep(plan, out, workers=processes, cluster_address=cluster)
@@ -413,6 +418,13 @@ def _workers(text: str | None) -> int | None:
 def _seeds(first: str, count: str) -> range:
     seed = _whole("--seed", first, 0, MOST_SEED, "a seed")
     return range(seed, seed + _whole("--seeds", count, 1, MOST_SEEDS, "seeds"))
+
+
+def _require_room(planned: "Sequence[Scenario]", runs: int, processes: int | None, target: Path | None) -> None:
+    from abm.study.room import require_room
+
+    side_by_side = min(processes or os.cpu_count() or 1, runs * len(planned))
+    require_room(planned, runs, side_by_side, target)
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ threadpool_limits(limits=1, user_api="blas")  # small matrices: faster, and the 
 
 HISTORY_DAYS = 64
 MARGIN_ROUNDS = 24
+MIDDLE_YIELD_PCT, MOST_YIELD_PCT = 40.0, 60.0  # yields beyond -20 to 100 per cent mean nothing
 MOST_LOG_CHANGE = 20.0  # since day 0; beyond, sums in several currencies round by more than the identities allow
 
 
@@ -411,10 +412,13 @@ class MarketModel(mesa.Model):
         """Log prices of the last clearing; MarketFailure, before trades settle, if one of them has lost all meaning."""
         price = self.quote + self.clearing.log_change
         moved = np.abs(price - self.opening_log_price)
-        if not (moved <= MOST_LOG_CHANGE).all():
-            m = int(np.argmax(~(moved <= MOST_LOG_CHANGE)))
+        level = level_of_log_price(price)
+        meant = (moved <= MOST_LOG_CHANGE) & (~IS_BOND | (np.abs(level - MIDDLE_YIELD_PCT) <= MOST_YIELD_PCT))
+        if not meant.all():
+            m = int(np.argmin(meant))
+            times = f"exp({(price - self.opening_log_price)[m]:.3g}) times its opening price"
             raise MarketFailure(
-                f"{IDS[m]} would clear only at exp({(price - self.opening_log_price)[m]:.3g}) times its opening price: "
+                f"{IDS[m]} would clear only at {f'a yield of {level[m]:.4g} %, ' if IS_BOND[m] else ''}{times}: "
                 "too few trade on price for the orders there are; dealers.capacity_scale, arbitrageurs.capacity_scale "
                 "and switches.market_making decide how many do"
             )
@@ -454,10 +458,9 @@ class MarketModel(mesa.Model):
             if not need.any():
                 continue
             self.margin_calls[number] += 0.0 if broker else need.sum()
-            if broker:
+            block = no_orders() if broker else sector.raise_cash(now, need)
+            if not block.size:  # who has nothing of its own to sell is closed by the broker
                 block = margin.liquidation_orders(number, sector.book, need > 0.0, self.log_price, sector.home)
-            else:
-                block = sector.raise_cash(now, need)
             block["sector"] = number
             block["quantity"] += block["slope"] * self.clearing.log_change[block["market"]]
             for column in ("quantity", "slope", "lo", "hi"):
@@ -506,7 +509,8 @@ class MarketModel(mesa.Model):
     def _stress_index(self, equity_usd_bn: np.ndarray) -> float:
         """Sum of three averages: log rise of volatility, log loss of depth, margin called over margined equity."""
         vol = np.maximum(np.log(self.risk.vol / self.risk.calm_vol), 0.0).mean()
-        lost = np.maximum(np.log(self.opening_depth / np.maximum(self.depth, 1e-12)), 0.0).mean()
+        opening, now = np.maximum(self.opening_depth, 1e-12), np.maximum(self.depth, 1e-12)
+        lost = np.maximum(np.log(opening / now), 0.0).mean()
         accounts = [s.margin is not None for s in self.sectors.values()]
         margined = np.maximum(equity_usd_bn[accounts], 0.0).sum()
         return float(vol + lost + self.margin_calls.sum() / max(margined, 1e-9))

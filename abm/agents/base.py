@@ -146,7 +146,7 @@ class Sector(mesa.Agent):
         """
         limit = share * view.depth[market] * view.vol[market]
         total = np.abs(quantity.sum(axis=0))
-        return quantity * np.minimum(1.0, limit / np.maximum(total, 1e-300))
+        return quantity * (limit / np.maximum(np.maximum(total, limit), 1e-300))
 
     def __len__(self) -> int:
         return self.n

@@ -27,6 +27,7 @@ from abm.world.instruments import FX, IDS, IS_BOND
 CONVERGED: Final = "converged"
 NEWS: Final = "news"
 TABLES: Final = ("daily", "flows", "attribution", "events")
+MOST_JSON_BYTES: Final = 20_000_000
 ROWS_PER_GROUP: Final = 131_072
 POLICY_BANKS: Final = {"BOJ": "JPY", "FED": "USD", "ECB": "EUR", "BOE": "GBP", "RBA": "AUD", "BANXICO": "MXN"}
 CROSSES: Final[dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]] = {
@@ -229,6 +230,22 @@ def _finite(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """A JSON object of a file. InputError, one sentence, if it cannot be read or is none. what: what is needed."""
+    try:
+        size = path.stat().st_size
+        content = json.loads(path.read_bytes()) if size <= MOST_JSON_BYTES else None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {what} is needed") from None
+    except (ValueError, RecursionError):
+        raise InputError(f"{path}: is not JSON, but {what} is needed") from None
+    if size > MOST_JSON_BYTES:
+        raise InputError(f"{path}: has {size} bytes, but at most {MOST_JSON_BYTES} are read")
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: is no JSON object, but {what} is needed")
+    return content
 
 
 def content_hash(content: Any) -> str:

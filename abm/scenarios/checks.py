@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import math
 import types
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin
@@ -73,6 +74,14 @@ def checked[M: BaseModel](
     except ValidationError as error:
         first = min(error.errors(), key=lambda e: e["type"] != UNKNOWN)  # a misspelt key, before what it leaves out
         raise _in_words(first, model, values, where, key) from None
+
+
+def is_finite_number(value: Any) -> bool:
+    """Whether a value of a file is a number, no truth value, that a float can hold."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def _as_text(value: Any) -> str:

@@ -5,12 +5,12 @@ that says the rest for all of its entries. A table's words hold for the tables i
 """
 
 import datetime as dt
-import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from abm.scenarios.checks import is_finite_number
 from abm.world.errors import InputError, unknown_name, wrong_value
 
 PROVENANCE = ("unit", "date", "source", "conf")
@@ -53,8 +53,7 @@ class Number:
     hi: float
 
     def check(self, value: Any, where: str, key: str) -> float:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or not self.lo <= value <= self.hi:
+        if not is_finite_number(value) or not self.lo <= value <= self.hi:
             raise wrong_value(where, key, value, f"a number from {self.lo:g} to {self.hi:g} ({self.unit})")
         return float(value)
 
@@ -131,7 +130,7 @@ def _figure(node: Any, rule: Rule, where: str, said: Mapping[str, Any], key: str
     value = rule.check(said["value"], where, key)
     if said["unit"] != rule.unit and not isinstance(rule, Parameter):
         raise wrong_value(where, f"{key}.unit", said["unit"], repr(rule.unit))
-    if said["conf"] not in CONFIDENCES:
+    if not isinstance(said["conf"], str) or said["conf"] not in CONFIDENCES:
         raise unknown_name(where, f"{key}.conf", str(said["conf"]), CONFIDENCES)
     if not isinstance(said["source"], str) or not said["source"].strip():
         raise wrong_value(where, f"{key}.source", said["source"], "text that names the publisher or the method")

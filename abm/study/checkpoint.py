@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from abm.output.tables import content_hash
+from abm.output.tables import content_hash, read_json
 from abm.scenarios import Scenario, scenario_from_resolved
 from abm.study.ensemble import Model, market_model
 from abm.study.run import RunResult, code_hash, git_revision, package_versions, run
@@ -27,7 +27,6 @@ from abm.world.errors import InputError, shown
 FORMAT: Final = 1
 MANIFEST, SEEDS, LOCK, RESULTS = "manifest.json", "seeds", "lock", "results"
 SHARE_OF_TIME: Final = 0.05  # that writing states may take
-MOST_MANIFEST_BYTES: Final = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -217,15 +216,8 @@ def _manifest(directory: Path) -> dict[str, Any]:
     path = directory / MANIFEST
     if not path.is_file():
         raise InputError(f"{directory}: is not the directory of abm run --checkpoint, it has no {MANIFEST}")
-    try:
-        if path.stat().st_size > MOST_MANIFEST_BYTES:
-            raise InputError(f"{path}: has {path.stat().st_size} bytes, but at most {MOST_MANIFEST_BYTES} are read")
-        told = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        raise _damaged(path, "it is not JSON") from None
-    if not isinstance(told, dict) or told.get("file") != "abm checkpoint":
+    told = read_json(path, "the manifest of abm run --checkpoint")
+    if told.get("file") != "abm checkpoint":
         raise InputError(f"{path}: is not the manifest of abm run --checkpoint")
     wanted = ("format", "sha256", "scenario_hash", "seeds", "figures", "results", "code_hash", "packages", "scenario")
     missing = [name for name in wanted if name not in told]

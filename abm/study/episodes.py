@@ -11,6 +11,7 @@ import numpy as np
 
 from abm.scenarios import Scenario, load_scenario, scenario_names
 from abm.scenarios.calendar import trading_dates
+from abm.scenarios.checks import is_finite_number
 from abm.scenarios.files import NAME, Document, locate, packaged_names, read
 from abm.scenarios.loader import OBSERVED, scenario_of
 from abm.scenarios.state import state_rules
@@ -176,8 +177,7 @@ def _check_unit(value: Any, series: str, label: str, where: str) -> None:
 
 
 def _change(value: Any, series: str, label: str, where: str) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or abs(value) > MOST_CHANGE:
+    if not is_finite_number(value) or abs(value) > MOST_CHANGE:
         unit = "bp" if unit_of(series) == "bp" else "% of the logarithm"
         raise wrong_value(
             where, f"{label}.change", value, f"a number from -{MOST_CHANGE:g} to {MOST_CHANGE:g} ({unit})"

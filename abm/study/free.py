@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 
 from abm.scenarios import Scenario
-from abm.scenarios.checks import allowed_values, unit_and_source
+from abm.scenarios.checks import allowed_values, is_finite_number, unit_and_source
 from abm.scenarios.files import read
 from abm.scenarios.sectors import NEWS, parameter_models
 from abm.world.errors import InputError, unknown_name, wrong_value
@@ -114,7 +114,7 @@ def _free(row: Any, label: str, where: str) -> Free:
         if key not in row:
             raise InputError(f"{where}: {label} has no {key}, but it needs {', '.join(NEEDED)}")
     scale = row.get("scale", "linear")
-    if scale not in SCALES:
+    if not isinstance(scale, str) or scale not in SCALES:
         raise wrong_value(where, f"{label}.scale", scale, " or ".join(SCALES))
     low, high = (_bound(row[key], f"{label}.{key}", where) for key in ("low", "high"))
     if not low < high or (scale == "log" and low <= 0.0):
@@ -126,7 +126,7 @@ def _free(row: Any, label: str, where: str) -> Free:
 
 
 def _bound(value: Any, key: str, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_finite_number(value):
         raise wrong_value(where, key, value, "a finite number")
     return float(value)
 

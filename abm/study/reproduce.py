@@ -11,14 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from abm.output.tables import TABLES
+from abm.output.tables import TABLES, read_json
 from abm.scenarios import Scenario, scenario_from_resolved
 from abm.study.run import code_hash, git_revision, package_versions, run, sha256_of
 from abm.world.errors import InputError, shown
 
 FILES: Final = (*TABLES, "measures")
 NEEDED: Final = {"scenario": dict, "scenario_hash": str, "seeds": list, "packages": dict, "code_hash": str}
-MOST_BYTES: Final = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -39,15 +38,7 @@ class Published:
 def read(path: Path) -> Published:
     """The run of a manifest, or of the directory that has one. InputError, one sentence, if it is none."""
     path = path / "manifest.json" if path.is_dir() else path
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"{path}: has {path.stat().st_size} bytes, but at most {MOST_BYTES} are read")
-        manifest = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give the manifest.json of a run") from None
-    except (ValueError, RecursionError):
-        raise InputError(f"{path}: is not JSON, but the manifest.json of a run is needed") from None
-    told = manifest if isinstance(manifest, dict) else {}
+    told = read_json(path, "the manifest.json of a run")
     for name, kind in NEEDED.items():
         if not isinstance(told.get(name), kind):
             raise InputError(f"{path}: has no {name}, so it is not the manifest of a run")

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from abm.scenarios.checks import is_finite_number
 from abm.scenarios.files import read
 from abm.study.paths import series_names, unit_of
 from abm.world.errors import InputError, unknown_name, wrong_value
@@ -83,8 +84,7 @@ def _table(value: Any, key: str, where: str) -> Mapping[str, Any]:
 
 
 def _number(value: Any, key: str, where: str, low: float, high: float) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not low <= value <= high:
+    if not is_finite_number(value) or not low <= value <= high:
         raise wrong_value(where, key, value, f"a finite number from {low:g} to {high:g}")
 
 

@@ -43,6 +43,7 @@ SINGULAR: Final = 1e10  # amplification at which slopes are taken to be linearly
 HALVINGS: Final = 5  # shortest Newton step tried is 1/16
 OVERSTEP: Final = 1e-9  # share of a Newton step taken beyond a kink, to be on its other side
 ROUNDING: Final = 1e-4  # of TOLERANCE: allowance for what limits cut off, whose kinks are rounded
+FURTHEST: Final = 1e3  # log change beyond which a price means nothing; who would trade only there is out of the market
 MIN_GAIN: Final = 0.1  # share of the promised fall in unmatched orders that a Newton step must achieve
 
 
@@ -111,6 +112,10 @@ def clear(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.nda
         _ration(demand, here, stuck)
         rationed |= stuck
         residual += np.where(stuck, here.excess, 0.0)
+    if (far := np.abs(x) > FURTHEST).any():
+        for m in np.flatnonzero(far).tolist():
+            x[m] = demand.flat_end(m, x[m])
+        here, found = demand.at(x), False
     residual += here.excess
     for m in np.flatnonzero(~here.jacobian.any(axis=0)).tolist():
         x[m] = demand.flat_end(m, x[m])
@@ -373,7 +378,7 @@ class _Demand:
         rows = self.rows[self.of_market(m) & (self.rows["slope"] > 0.0)]
         limits = np.concatenate([rows["quantity"] - rows["lo"], rows["quantity"] - rows["hi"]])
         change = limits / np.tile(rows["slope"], 2)
-        return np.sort(change[np.isfinite(change)])
+        return np.sort(change[np.abs(change) <= FURTHEST])
 
     def flat_end(self, m: int, x_m: float) -> float:
         """The price nearest to the quote on the flat stretch of market m's demand on which x_m lies."""
@@ -524,7 +529,7 @@ def _clear_alone(demand: _Demand, here: _Point, m: int) -> tuple[float, bool]:
         edge = float(kinks[max(left, 0)])
         beyond = edge + (1.0 if left >= 0 else -1.0)
     excess, slope = rest + own.at(edge), own.slope_at(beyond)
-    if slope > 0.0:
+    if slope > 0.0 and abs(edge + excess / slope) <= FURTHEST:
         return edge + excess / slope, True
     return (edge, True) if abs(excess) <= here.tolerance[m] else (beyond, False)
 
@@ -621,7 +626,7 @@ def attribute(
     parts = np.zeros_like(push)
     active = (push.any(axis=1) | wanted.any(axis=1)).nonzero()[0]
     push, share = push[active], _shares_of_move(wanted[active], push[active], x)
-    flat = jacobian.diagonal() <= 0.0
+    flat = jacobian.diagonal() * FURTHEST <= TOLERANCE * np.abs(push).sum(axis=0)
     part = np.where(flat, share * x, 0.0)
     part[:, ~flat] = _solve(jacobian[np.ix_(~flat, ~flat)], (push - part @ jacobian.T)[:, ~flat].T).T
     parts[active] = part + (x - part.sum(axis=0)) * share

@@ -235,7 +235,9 @@ def test_a_manifest_that_is_not_as_it_was_written_is_refused(
     assert sentence in refused(begun, capsys)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[" * 100_000, b"[]", b'{"file": "abm checkpoint"}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe", b"[" * 100_000, b"9" * 5000, b"[]", b'{"file": "abm checkpoint"}']
+)
 def test_a_manifest_that_is_none_is_refused(content: bytes, begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (begun / "manifest.json").write_bytes(content)
     assert "manifest.json" in refused(begun, capsys)

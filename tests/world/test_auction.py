@@ -10,8 +10,8 @@ from scipy.optimize import brentq
 
 from abm.world import auction
 from abm.world.auction import Clearing, Status, attribute, clear, excess_demand
-from abm.world.instruments import EUR, EURUSD, GBP, IDS, INDEX, IS_FX, JPY, N_MARKETS, USD, USDJPY
-from abm.world.orders import REASON, REASONS, MatrixSchedule, no_orders, post
+from abm.world.instruments import BTC, EUR, EURUSD, GBP, IDS, INDEX, IS_FX, JPY, N_MARKETS, USD, USDJPY
+from abm.world.orders import REASON, REASONS, MatrixSchedule, join, no_orders, post
 
 UST10, UST30, BUND10, JGB30, NIKKEI = (INDEX[i] for i in ("UST10", "UST30", "BUND10", "JGB30", "NIKKEI"))
 TRADED = (UST10, BUND10, JGB30, USDJPY, EURUSD)
@@ -660,3 +660,18 @@ def test_unsound_schedule_start_and_sector_are_refused() -> None:
     orders["sector"] = -1
     with pytest.raises(ValueError, match="need 0 to 4"):
         attribute(orders, [], clear(orders, []), SECTORS)
+
+
+def test_who_would_trade_only_at_a_price_without_meaning_is_out_of_the_market() -> None:
+    """A slope of 1e-170 balances any order somewhere; that is no clearing, and the long side is cut instead."""
+    seller = post(BTC, np.array([[-5.0]]), "outside_flow")
+    buyer = post(BTC, np.array([[1.0]]), "valuation", slope=np.array([[1e-170]]), lo=np.array([[0.0]]), hi=np.inf)
+    orders = join([seller, buyer])
+    orders["sector"] = 0
+    clearing = clear(orders, [])
+    assert clearing.status != Status.CONVERGED and clearing.rationed[BTC]
+    assert np.abs(clearing.log_change).max() <= auction.FURTHEST
+    assert clearing.filled == pytest.approx([-1.0, 1.0])
+    parts = attribute(orders, [], clearing, 1)
+    assert parts.sum(axis=(0, 1)) == pytest.approx(clearing.log_change, abs=1e-12)
+    assert np.abs(parts).max() <= auction.FURTHEST
