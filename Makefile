@@ -34,6 +34,9 @@ test: setup ## The test suite
 test-full: setup ## The test suite with the longer checks
 	$(BIN)/python -m pytest
 
+mutants: setup ## Put small faults into ledger, auction and margins, and see whether the tests notice (takes hours)
+	$(BIN)/python -m tests.mutants
+
 browser-deps: ## Install Chromium for the tests of the page, where it is missing (Debian or Ubuntu, as root)
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium chromium-driver fonts-noto-cjk; } >/dev/null || \
@@ -55,4 +58,4 @@ clean: ## Remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run browser publish validate test test-full browser-deps lint bench lock clean
+.PHONY: help setup run browser publish validate test test-full mutants browser-deps lint bench lock clean

@@ -53,6 +53,7 @@ class Desk:
         self.speed = solara.reactive("run")
         self.view = solara.reactive("overview")
         self.number = 0
+        self.closed = False
         self._drawn = asyncio.Event()
 
     # -- running -------------------------------------------------------------------------------------------------
@@ -80,13 +81,15 @@ class Desk:
 
     def show(self) -> None:
         """Send a new picture."""
+        if self.closed:
+            return
         self.number += 1
         self._drawn.clear()
         self.shown.value = self.run.snapshot()
 
-    def drawn(self, number: int) -> None:
+    def drawn(self, number: Any) -> None:
         """The browser has drawn a picture."""
-        if number >= self.number:
+        if isinstance(number, int) and number >= self.number:
             self._drawn.set()
 
     async def _until_drawn(self) -> None:
@@ -97,6 +100,8 @@ class Desk:
 
     def step(self) -> None:
         """One day, and its picture."""
+        if self.closed:
+            return
         try:
             if not self.run.ended:
                 self.run.step()
@@ -166,10 +171,13 @@ class Desk:
         self.version.value += 1
 
     def close(self) -> None:
-        """The browser is gone."""
+        """The browser is gone: what it ran is let go, whoever still holds the session's widgets."""
         self.playing.value = False
         self.ensemble.cancel()
         self.whatif.cancel()
+        self.closed = True
+        self.whatif, self.ensemble = WhatIf(), Ensemble()
+        del self.run
 
 
 def changed(setup: Setup, key: str, value: Any) -> Setup:

@@ -54,7 +54,7 @@ def Page() -> None:
 
 
 def _choose(desk: Desk, view: Any) -> None:
-    if view in VIEWS:
+    if isinstance(view, str) and view in VIEWS:
         desk.view.value = view
 
 
@@ -62,7 +62,9 @@ def _choose(desk: Desk, view: Any) -> None:
 def Top(desk: Desk, play: Callable[[], Any]) -> None:
     """Scenario, date, run control, headline."""
 
-    def pressed(said: dict[str, Any]) -> None:
+    def pressed(said: Any) -> None:
+        if not isinstance(said, dict):
+            return
         match said.get("button"):
             case "play" if not desk.playing.value:
                 play()
@@ -72,7 +74,7 @@ def Top(desk: Desk, play: Callable[[], Any]) -> None:
                 desk.step()
             case "reset":
                 desk.reset()
-            case "speed" if said.get("value") in SPEEDS:
+            case "speed" if isinstance(said.get("value"), str) and said["value"] in SPEEDS:
                 desk.speed.value = said["value"]
             case "dismiss":
                 desk.say("")
@@ -129,7 +131,7 @@ def ActionForm(action: levers.Action, act: Callable[[str, dict[str, Any]], None]
         buttons=[button],
         about=action.about,
         kind="action",
-        event_pressed=lambda said: act(action.name, said["values"]),
+        event_pressed=lambda said: act(action.name, _values(said)),
     )
 
 
@@ -158,5 +160,15 @@ def ParameterForm(desk: Desk, title: str, fields: list[dict[str, Any]]) -> None:
     Form(title=title, fields=fields, values=mine, buttons=[], about=about, event_changed=_setting(desk))
 
 
+def _values(said: Any) -> dict[str, Any]:
+    """The values of a form, none where the browser sent something else."""
+    values = said.get("values") if isinstance(said, dict) else None
+    return values if isinstance(values, dict) else {}
+
+
 def _setting(desk: Desk) -> Callable[[dict[str, Any]], None]:
-    return lambda told: desk.set(told["name"], told["value"])
+    def told(said: Any) -> None:
+        if isinstance(said, dict) and isinstance(said.get("name"), str):
+            desk.set(said["name"], said.get("value"))
+
+    return told

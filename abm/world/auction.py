@@ -112,12 +112,12 @@ def clear(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.nda
         _ration(demand, here, stuck)
         rationed |= stuck
         residual += np.where(stuck, here.excess, 0.0)
-    if (far := np.abs(x) > FURTHEST).any():
-        for m in np.flatnonzero(far).tolist():
-            x[m] = demand.flat_end(m, x[m])
+    far = np.abs(x) > FURTHEST
+    if far.any():
+        x = np.clip(x, -FURTHEST, FURTHEST)
         here, found = demand.at(x), False
     residual += here.excess
-    for m in np.flatnonzero(~here.jacobian.any(axis=0)).tolist():
+    for m in np.flatnonzero(~far & ~here.jacobian.any(axis=0)).tolist():
         x[m] = demand.flat_end(m, x[m])
     if not found or stuck.any():
         _cut_until_balanced(demand, x, rationed)
