@@ -359,6 +359,30 @@ def show_sensitivity(
     _console().print(Text(f"tables{' and figures' if figures else ''} are in {target}"), soft_wrap=True)
 
 
+@app.command("claims")
+def put_claims_on_trial(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[C1 ...]", help="Which claims; all if none.")] = None,
+    seeds: Annotated[str, typer.Option(metavar="N", help="Seeds of every arm.")] = "200",
+    workers: Workers = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where results go; what is done there is used again.")] = (
+        RESULTS / "claims"
+    ),
+) -> None:
+    """Put the claims of experiments/ on trial: verdicts, figures and a report; goes on where it was stopped."""
+    count, processes = _whole("--seeds", seeds, 1, MOST_SEEDS, "seeds"), _workers(workers)
+    require_place("--out", out)
+    from abm.output import claims_report
+    from abm.study.claims.trial import load_claims, try_claims
+
+    with _interrupts_in_words():
+        found = try_claims(load_claims(names or ()), count, workers=processes, out=out)
+    claims_report.show(found, _console())
+    print(f"\nFiles: {out}")
+    failed = [said for entry in found["claims"].values() for said in entry["failures"]]
+    if failed:
+        raise RunFailed(f"{len(failed)} runs failed and are left out, first {failed[0]}; the others are in {out}")
+
+
 @app.command("bench")
 def run_benchmark() -> None:
     """Measure the speed of the model on this machine."""

@@ -2,6 +2,7 @@
 
 import copy
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -78,7 +79,7 @@ class MarketModel(mesa.Model):
         self._look_at_meetings()
         self.news = News(scenario.news, calm, self.streams)
         self.sectors: dict[str, Sector] = {
-            name: cls(self, scenario.params[name], self.streams) for name, cls in REGISTRY.items()
+            name: REGISTRY[name](self, scenario.params[name], self.streams) for name in self.order()
         }
         self.recorder = Recorder(tuple(self.sectors), self.seed_number)
         self._open_books()
@@ -212,6 +213,10 @@ class MarketModel(mesa.Model):
         Raises InputError if the next day is beyond the scenario's or the event cannot be added (`with_event`).
         """
         self.plan = self.plan.with_event(event, self.day + 1)
+
+    def order(self) -> Sequence[str]:
+        """Sectors in the order in which they announce, post and are settled within the day."""
+        return tuple(REGISTRY)
 
     def fork(self) -> "MarketModel":
         """A copy that goes on with the same random numbers; what is done to one leaves the other alone."""
