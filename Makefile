@@ -28,6 +28,12 @@ publish: setup ## Run the main scenario anew, write its numbers and figures to r
 validate: setup ## Score the model anew, write its scorecard to results/published and README.md
 	$(BIN)/python -m experiments.score
 
+claims: setup ## Put the claims on trial, 200 seeds: results/claims/report.html; goes on where it was stopped
+	$(BIN)/abm claims
+
+publish-claims: setup ## The same, and write verdicts and report to results/published and README.md
+	$(BIN)/python -m experiments.publish_claims
+
 test: setup ## The test suite
 	$(BIN)/python -m pytest -m "not slow"
 
@@ -58,4 +64,4 @@ clean: ## Remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run browser publish validate test test-full mutants browser-deps lint bench lock clean
+.PHONY: help setup run browser publish validate claims publish-claims test test-full mutants browser-deps lint bench lock clean

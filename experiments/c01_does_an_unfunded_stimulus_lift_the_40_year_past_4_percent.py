@@ -125,7 +125,9 @@ def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:
     shock, calm = runs["announced"], runs["calm"]
     title = "Does the announcement alone lift the 40-year past 4 %?"
     with drawing():
-        figure, (row,) = new_figure(1, 3, (13, 4.4), title, f"{len(shock.seeds)} seeds, with and without it on the same")
+        figure, (row,) = new_figure(
+            1, 3, (13, 4.4), title, f"{len(shock.seeds)} seeds, with and without it on the same"
+        )
         levels, effect, who = row
         for runs_of, color, name in ((calm, GREY, "no announcement"), (shock, VERMILLION, "announced on 19 January")):
             low, median, high = np.quantile(runs_of.level("JGB40"), (0.05, 0.5, 0.95), axis=0)

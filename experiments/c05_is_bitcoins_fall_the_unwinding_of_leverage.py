@@ -26,7 +26,7 @@ from abm.world.events import RiskAversion
 
 SHOCK_DAY, DAYS_AFTER = 4, 10
 FLIGHT = RiskAversion(day=SHOCK_DAY, change_sd=2.0, half_life_days=10.0)
-NO_LEVERAGE = ("crypto_leverage", "yen_carry_funding")
+NO_LEVERAGE = ("crypto_leverage", "yen_carry_funding", "carry_positions")
 HALF = 0.5
 WEEKS_AFTER = slice(0, 3)  # weeks of days 1 to 15
 
@@ -74,11 +74,12 @@ def more(runs: Runs) -> dict[str, Estimate]:
     window = alone[:, SHOCK_DAY : SHOCK_DAY + DAYS_AFTER].mean(axis=1)
     flows = {name: _bought(runs, name) for name in ("crypto_longs", "bitcoin_holders", "carry_traders", "dealers")}
     sold = -sum(np.minimum(x, 0.0) for x in flows.values())
+    levered = -np.minimum(flows["crypto_longs"], 0.0)
     return {
         "alone": mean("effect of the fiscal shock alone", "%", window),
         "beta_calm": mean("beta to the Nasdaq, calm", "ratio", beta(runs["calm"])),
         "beta_shock": mean("beta to the Nasdaq, from the shock on", "ratio", beta(runs["shock"])),
-        "levered_selling": ratio("part of all selling by leveraged accounts", -np.minimum(flows["crypto_longs"], 0), sold),
+        "levered_selling": ratio("part of selling by leveraged accounts", levered, sold),
         **{f"bought_{name}": mean(f"bought by {name.replace('_', ' ')}, three weeks", "USD bn", x)
            for name, x in flows.items()},
     }  # fmt: skip
@@ -101,7 +102,9 @@ def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:
     shock = runs["shock"]
     with drawing():
         title = "How much of bitcoin's fall is leverage?"
-        figure, (row,) = new_figure(1, 2, (11, 4.4), title, f"{len(shock.seeds)} seeds, paired with and without the shock")
+        figure, (row,) = new_figure(
+            1, 2, (11, 4.4), title, f"{len(shock.seeds)} seeds, paired with and without the shock"
+        )
         pairs = (("shock", "calm", VERMILLION, "leverage as it is"),
                  ("shock, unlevered", "calm, unlevered", BLUE, "nobody levered, no yen debt"))  # fmt: skip
         for shocked, calm, color, name in pairs:
@@ -135,15 +138,16 @@ def record(runs: Runs) -> list:
 
 CLAIM = Claim(
     id="C5",
-    claim="Bitcoin is a leveraged macro asset: it falls because leverage must be unwound, not because the thesis changed.",
+    claim="Bitcoin is a leveraged macro asset: it falls because leverage must be unwound, not because the thesis "
+    "changed.",
     question="How much of bitcoin's fall in a shock is left once nobody holds it with leverage or on borrowed yen?",
     design="The main scenario with a flight from risk of two standard deviations of the VIX on the day of the "
-    "announcement, against the same world without either, once as it is and once with leverage of bitcoin accounts and "
-    "borrowing in yen switched off from the start; same random numbers. Switching off yen debt also takes it from carry "
-    "funds. The fiscal shock alone is run as well: in this model it hardly moves bitcoin.",
-    rule="The fall is the mean effect of the shock over the ten days from it. Supported if leverage makes more than half "
-    "of the fall (whole interval), supported under conditions if it deepens the fall (interval excludes zero) by less, "
-    "not supported if it does not. Cannot be decided if bitcoin does not fall.",
+    "announcement, against the same world without either, once as it is and once with leverage of bitcoin accounts, "
+    "borrowing in yen and the trades of carry funds, who hold bitcoin on borrowed money too, switched off from the "
+    "start; same random numbers. The fiscal shock alone is run as well.",
+    rule="The fall is the mean effect of the shock over the ten days from it. Supported if leverage makes more than "
+    "half of the fall (whole interval), supported under conditions if it deepens the fall (interval excludes zero) "
+    "by less, not supported if it does not. Cannot be decided if bitcoin does not fall.",
     arms={
         "calm": arm("baseline"),
         "shock": arm("sanaenomics", FLIGHT),

@@ -32,6 +32,7 @@ FED = PolicyRate(day=DAY, bank="FED", change_bp=100.0, expected_share=0.0)
 HELD = {"days": 30, "without": ("boj_policy_rule", "fed_rule")}  # neither bank decides anything else in between
 IN_2024 = {"state": "2024-07-10", "share": 0.5}
 THIRD = ("BUND10", "OAT10", "EGB30", "GILT10", "ACGB10", "EMBOND", "EURUSD", "GBPUSD", "AUDUSD", "BTC")
+JAPANS, AMERICAS = "25 bp in Japan", "100 bp in the US"
 US, JAPAN = ("UST2", "UST10", "UST30", "SPX", "NASDAQ"), ("JGB2", "JGB10", "JGB20", "JGB30", "JGB40", "NIKKEI")
 ELSEWHERE = {"boj": (*THIRD, *US), "fed": (*THIRD, *JAPAN)}  # the dollar in yen belongs to both and is left out
 WINDOW = slice(DAY - 1, DAY - 1 + AFTER)  # of daily moves
@@ -125,7 +126,7 @@ def more(runs: Runs) -> dict[str, Estimate]:
     """Each rise by itself, and the ratio from where the two economies stood in July 2024."""
     found = {}
     for name, (text, unit, _) in MEASURES.items():
-        for bank, words in (("boj", "25 bp in Japan"), ("fed", "100 bp in the US")):
+        for bank, words in (("boj", JAPANS), ("fed", AMERICAS)):
             found[f"{name}_{bank}"] = mean(f"{text}: added by {words}", unit, caused(runs, bank, name))
     return {**found, "ratio_2024": _ratio(runs, ", July 2024", ", from July 2024")}
 
@@ -136,7 +137,10 @@ def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:
         seeds = len(runs["calm"].seeds)
         title = "25 bp in Japan against 100 bp in the United States"
         figure, (row,) = new_figure(1, 2, (12, 4.6), title, f"{seeds} seeds, paired with the world without a rise")
-        for offset, bank, color, name in ((-0.2, "boj", VERMILLION, "25 bp in Japan"), (0.2, "fed", BLUE, "100 bp in the US")):
+        for offset, bank, color, name in (
+            (-0.2, "boj", VERMILLION, JAPANS),
+            (0.2, "fed", BLUE, AMERICAS),
+        ):
             for place, measure in enumerate(MEASURES):
                 both = {b: mean("", "", caused(runs, b, measure)) for b in ("boj", "fed")}
                 scale = max(abs(e.value) for e in both.values()) or 1.0
@@ -150,7 +154,7 @@ def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:
         row[0].legend(loc="lower right")
         heading(row[0], "What each rise adds", "", "larger of the two = 1; lines: 95 %")
         markets = (*THIRD, *US, *JAPAN, "USDJPY")
-        for bank, color, name in (("boj", VERMILLION, "25 bp in Japan"), ("fed", BLUE, "100 bp in the US")):
+        for bank, color, name in (("boj", VERMILLION, JAPANS), ("fed", BLUE, AMERICAS)):
             added = [difference(runs[bank], runs["calm"], lambda r, m=m: volatility(r, (m,))).mean() for m in markets]
             row[1].plot(range(len(markets)), added, "o", color=color, markersize=4, label=name)
         row[1].set_xticks(range(len(markets)), markets, rotation=90)
@@ -174,15 +178,16 @@ CLAIM = Claim(
     id="C7",
     claim="25 bp in Japan destabilise more than 100 bp in the US.",
     question="Does a surprise of 25 bp in Japan destabilise the rest of the world more than one of 100 bp in the US?",
-    design="Three worlds from 13 January 2026 on the same random numbers: no rise (both banks' own rules off); a rise of "
-    "25 bp by the Bank of Japan on 23 January; one of 100 bp by the Federal Reserve on that day; nothing of either was "
-    "in the curve. Elsewhere is every market outside the country that acts, the dollar in yen left out, over twenty "
-    "trading days. The same from the opening of 10 July 2024, when yen carry was four times as large and US rates were "
-    "higher.",
-    rule="Five measures, each paired with the world without a rise: volatility in calm standard deviations, forced sales, "
-    "drawdown of shares and bitcoin, correlation, depth lost. Supported if Japan's rise adds more volatility (interval "
-    "of the difference excludes zero) and is the smaller by no measure; supported under conditions if it does more by "
-    "some measure; not supported if it adds less volatility and does more by none; else it cannot be decided.",
+    design="Three worlds from 13 January 2026 on the same random numbers: no rise (both banks' own rules off); a "
+    "rise of 25 bp by the Bank of Japan on 23 January; one of 100 bp by the Federal Reserve on that day; nothing of "
+    "either was in the curve. Elsewhere is every market outside the country that acts, the dollar in yen left out, "
+    "over twenty trading days. The same from the opening of 10 July 2024, when yen carry was four times as large and "
+    "US rates were higher.",
+    rule="Five measures, each paired with the world without a rise: volatility in calm standard deviations, forced "
+    "sales, drawdown of shares and bitcoin, correlation, depth lost. Supported if Japan's rise adds more volatility "
+    "(interval of the difference excludes zero) and is the smaller by no measure; supported under conditions if it "
+    "does more by some measure; not supported if it adds less volatility and does more by none; else it cannot be "
+    "decided.",
     arms={
         "calm": arm("baseline", **HELD),
         "boj": arm("baseline", BOJ, **HELD),

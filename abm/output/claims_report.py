@@ -17,7 +17,8 @@ REPORT: Final = "report.html"
 STYLE: Final = """
 body { font: 16px/1.5 Georgia, serif; color: #222; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2, h3, table, .verdict { font-family: "Helvetica Neue", Arial, sans-serif; }
-h1 { font-size: 1.7rem; } h2 { font-size: 1.25rem; margin: 3rem 0 0.3rem; } h3 { font-size: 1rem; margin: 1.4rem 0 0.2rem; }
+h1 { font-size: 1.7rem; } h2 { font-size: 1.25rem; margin: 3rem 0 0.3rem; }
+h3 { font-size: 1rem; margin: 1.4rem 0 0.2rem; }
 table { border-collapse: collapse; font-size: 0.82rem; width: 100%; margin: 0.5rem 0; }
 th, td { text-align: left; padding: 0.25rem 0.5rem 0.25rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
 td.n, th.n { text-align: right; white-space: nowrap; }
@@ -32,21 +33,26 @@ def page(document: Mapping[str, Any], folder: Path) -> str:
     claims = list(document["claims"].values())
     body = [
         "<h1>Claims on trial</h1>",
-        "<p>Each claim of two market commentaries of January and February 2026, asked of the simulation. Worlds that are "
-        "compared share their random numbers, seed by seed. How a verdict follows from the numbers was written down "
-        "before they were computed, and no parameter was set to obtain one. Intervals are 95 % over seeds: they are about "
-        "random news, not about the model being wrong.</p>",
+        "<p>Each claim of two market commentaries of January and February 2026, asked of the simulation. Worlds that "
+        "are compared share their random numbers, seed by seed. How a verdict follows from the numbers was written "
+        "down before they were computed, and no parameter was set to obtain one. Intervals are 95 % over seeds: they "
+        "are about random news, not about the model being wrong.</p>",
         overview(claims),
         *(section(entry, folder) for entry in claims),
     ]
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Claims on trial</title><style>{STYLE}</style>'
+    head = f'<meta charset="utf-8"><title>Claims on trial</title><style>{STYLE}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(body) + "\n</body></html>\n"
 
 
 def overview(claims: Sequence[Mapping[str, Any]]) -> str:
     """One line per claim."""
     rows = [
-        (f'<a href="#{e["id"]}">{e["id"]}</a>', text(e["claim"]), f"<b>{text(e['verdict'])}</b>", numbers(e["effect"], True))
+        (
+            f'<a href="#{e["id"]}">{e["id"]}</a>',
+            text(e["claim"]),
+            f"<b>{text(e['verdict'])}</b>",
+            numbers(e["effect"], True),
+        )
         for e in claims
     ]
     return table(("", "claim", "verdict", "effect (95 %)"), rows)
@@ -73,8 +79,10 @@ def section(entry: Mapping[str, Any], folder: Path) -> str:
 
 def estimates(rows: Iterable[Mapping[str, Any]]) -> str:
     """Numbers with unit, interval and seeds."""
-    cells = [(text(e["text"]), text(e["unit"]), *(number(e[k], e["unit"]) for k in ("value", "low", "high")), str(e["seeds"]))
-             for e in rows]  # fmt: skip
+    cells = []
+    for e in rows:
+        value = (number(e[key], e["unit"]) for key in ("value", "low", "high"))
+        cells.append((text(e["text"]), text(e["unit"]), *value, str(e["seeds"])))
     return table(("", "unit", "estimate", "from", "to", "seeds"), cells, 2)
 
 
@@ -99,7 +107,12 @@ def dependence(entry: Mapping[str, Any]) -> str:
 def robustness(rows: Sequence[Mapping[str, Any]]) -> str:
     """Choices of the modeller."""
     cells = [
-        (text(row["choice"]), numbers(row["effect"], True), text(row["verdict"]), "<b>yes</b>" if row["moves"] else "no")
+        (
+            text(row["choice"]),
+            numbers(row["effect"], True),
+            text(row["verdict"]),
+            "<b>yes</b>" if row["moves"] else "no",
+        )
         for row in rows
     ]
     return table(("choice", "effect (95 %)", "verdict", "moves"), cells)
@@ -109,9 +122,9 @@ def record(rows: Sequence[Mapping[str, Any]]) -> str:
     """Observed figures beside the model's."""
     cells = []
     for row in rows:
-        model = ("-", "-") if row["median"] is None else (
-            number(row["median"], row["unit"]), f"{number(row['p5'], row['unit'])} to {number(row['p95'], row['unit'])}")  # fmt: skip
-        cells.append((text(row["text"]), text(row["unit"]), number(row["observed"], row["unit"]), *model, text(row["source"])))
+        observed, median, low, high = (number(row[key], row["unit"]) for key in ("observed", "median", "p5", "p95"))
+        model = (median, "-" if low == "-" else f"{low} to {high}")
+        cells.append((text(row["text"]), text(row["unit"]), observed, *model, text(row["source"])))
     return table(("", "unit", "observed", "model, median", "5 to 95 %", "source"), cells, 2) if cells else ""
 
 
@@ -145,8 +158,10 @@ def text(words: str) -> str:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 99) -> str:
     """A table whose columns from `left` on are numbers."""
+
     def cells(tag: str, row: Sequence[str]) -> str:
-        return "".join(f"<{tag}{' class=n' if left <= i < left + 3 else ''}>{cell}</{tag}>" for i, cell in enumerate(row))
+        kinds = (" class=n" if left <= i < left + 3 else "" for i in range(len(row)))
+        return "".join(f"<{tag}{kind}>{cell}</{tag}>" for kind, cell in zip(kinds, row, strict=True))
 
     lines = [f"<tr>{cells('th', columns)}</tr>", *(f"<tr>{cells('td', row)}</tr>" for row in rows)]
     return f"<table>{''.join(lines)}</table>"

@@ -1,4 +1,4 @@
-"""An arm of an experiment: a scenario with what is changed in it. Arms that are the same are run once for all claims."""
+"""An arm of an experiment: a scenario with what is changed in it. Equal arms are run once for all claims."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -90,5 +90,7 @@ def _on_day(event: Event, scenario: Scenario) -> Event:
         return event
     day = day_of(event.date, scenario.dates)
     if day is None:
-        raise InputError(f"claims: {event.kind} on {event.date} is not within {scenario.dates[1]} to {scenario.dates[-1]}")
+        raise InputError(
+            f"claims: {event.kind} on {event.date} is not within {scenario.dates[1]} to {scenario.dates[-1]}"
+        )
     return event.model_copy(update={"day": day})

@@ -61,9 +61,16 @@ def ends(free: Free) -> tuple[Variation, Variation]:
     return low, high
 
 
-def variations() -> list[Variation]:
-    """All of them."""
-    return [*(end for free in free_parameters(CANDIDATES) for end in ends(free)), *ROBUSTNESS]
+@dataclass(frozen=True)
+class Moves:
+    """What every claim is moved by: parameters, each to both ends of its range, and choices of the modeller."""
+
+    parameters: tuple[Free, ...] = field(default_factory=lambda: free_parameters(CANDIDATES))
+    choices: tuple[Variation, ...] = ROBUSTNESS
+
+    def variations(self) -> list[Variation]:
+        """All of them."""
+        return [*(end for free in self.parameters for end in ends(free)), *self.choices]
 
 
 def changed(claim: Claim, variation: Variation) -> dict[str, Arm]:
@@ -87,14 +94,14 @@ def headline(effects: Effects) -> Estimate:
     return next(iter(effects.values()))
 
 
-def parameters(claim: Claim, store: Store, seeds: int) -> list[dict[str, Any]]:
+def parameters(claim: Claim, store: Store, seeds: int, moves: Moves) -> list[dict[str, Any]]:
     """The headline effect with each parameter at both ends of its range, most influential first.
 
     elasticity: change of the effect over its size, per change of the parameter over its default.
     """
     base = headline(claim.effects(Runs(store, plain(claim), seeds)))
     rows = []
-    for free in free_parameters(CANDIDATES):
+    for free in moves.parameters:
         low, high = (headline(_effects(claim, end, store, seeds)) for end in ends(free))
         moved = high.value - low.value
         default = _default(claim, free)
@@ -117,11 +124,11 @@ def parameters(claim: Claim, store: Store, seeds: int) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: -abs(row["moved"]) if math.isfinite(row["moved"]) else 0.0)
 
 
-def robustness(claim: Claim, store: Store, seeds: int) -> list[dict[str, Any]]:
+def robustness(claim: Claim, store: Store, seeds: int, moves: Moves) -> list[dict[str, Any]]:
     """Verdict and headline effect under each choice of the modeller, beside those of the plain model on these seeds."""
     effects = claim.effects(Runs(store, plain(claim), seeds))
     rows = [_row("as it is, on these seeds", effects, claim.verdict(effects))]
-    for variation in ROBUSTNESS:
+    for variation in moves.choices:
         effects = _effects(claim, variation, store, seeds)
         rows.append(_row(variation.text, effects, claim.verdict(effects)))
     return [{**row, "moves": row["verdict"] != rows[0]["verdict"]} for row in rows]

@@ -236,7 +236,9 @@ class Ensemble:
         """Daily changes, (seeds, days): bp for bonds, per cent (log) otherwise."""
         return np.diff(self.series(name), axis=1)
 
-    def flows(self, sectors: Iterable[str] = (), markets: Iterable[str] = (), reasons: Iterable[str] = ()) -> np.ndarray:
+    def flows(
+        self, sectors: Iterable[str] = (), markets: Iterable[str] = (), reasons: Iterable[str] = ()
+    ) -> np.ndarray:
         """Net purchases by week, USD bn, (seeds, weeks); all where none is named."""
         wanted = [_positions(*pair) for pair in ((sectors, SECTORS), (reasons, BECAUSE), (markets, IDS))]
         rows = []

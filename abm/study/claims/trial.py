@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -31,8 +32,8 @@ def load_claims(names: Iterable[str] = (), scripts: Path = SCRIPTS) -> dict[str,
     found = {f"C{int(match[1])}": file for file in sorted(scripts.glob("c*.py")) if (match := SCRIPT.match(file.name))}
     if not found:
         raise InputError(
-            f"{scripts}: has no scripts cNN_*.py of claims; they are in experiments/ of a checkout, from which abm must "
-            "be installed (make setup does it)"
+            f"{scripts}: has no scripts cNN_*.py of claims; they are in experiments/ of a checkout, and abm must be "
+            "installed from one (make setup does it)"
         )
     wanted = [name.upper() for name in names]
     for name in wanted:
@@ -57,76 +58,96 @@ def try_claims(
     seeds: int = SEEDS,
     *,
     days: int | None = None,
+    moves: dependence.Moves | None = None,
     workers: int | None = None,
     out: Path = OUT,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Put claims on trial; returns what `claims.json` holds.
 
-    days: break every arm off there, to look whether all works. out: earlier runs there are used again, and entries of
-    claims that are not asked for stay. KeyboardInterrupt, in words, keeps what is done.
+    days: break every arm off there, to look whether all works. moves: parameters and choices tried, by default all.
+    out: earlier runs there are used again, and entries of claims that are not asked for stay. KeyboardInterrupt, in
+    words, keeps what is done.
     """
     require_own(out)
     chosen = {name: _shortened(claim, days) for name, claim in claims.items()}
-    store = Store(out)
-    store.fill([(arm, arm.seeds(seeds)) for claim in chosen.values() for arm in arms_of(claim)], workers, progress)
+    court = Court(Store(out), seeds, moves or dependence.Moves(), workers, progress, out)
+    court.fill(arm for claim in chosen.values() for arm in court.arms_of(claim))
     (out / FIGURES).mkdir(parents=True, exist_ok=True)
     entries = earlier(out)
     for name, claim in chosen.items():
-        entries[name] = judge(claim, store, seeds, workers, progress, out)
+        entries[name] = court.judge(claim)
         document = {"claims": dict(sorted(entries.items(), key=lambda item: int(item[0][1:])))}
         write_json(out / DOCUMENT, document)
-        (out / REPORT).write_text(page(document, out), encoding="utf-8")
-    return {"claims": {name: entries[name] for name in chosen}}
+        (out / REPORT).write_text(page({"claims": earlier(out)}, out), encoding="utf-8")
+    return {"claims": {name: entry for name, entry in earlier(out).items() if name in chosen}}
 
 
-def arms_of(claim: Claim) -> list[Arm]:
-    """Every arm that is run for a claim, those with other parameters and choices included."""
-    varied = [arm for v in dependence.variations() for arm in dependence.changed(claim, v).values()]
-    return [*claim.arms.values(), *dependence.plain(claim).values(), *varied]
+@dataclass(frozen=True)
+class Court:
+    """What claims are judged with."""
 
+    store: Store
+    seeds: int
+    moves: dependence.Moves
+    workers: int | None
+    progress: bool
+    out: Path
 
-def judge(claim: Claim, store: Store, seeds: int, workers: int | None, progress: bool, out: Path) -> dict[str, Any]:
-    """The entry of one claim; its figure is drawn."""
-    arms = dict(claim.arms)
-    while claim.refine is not None:
-        further = {name: arm for name, arm in claim.refine(Runs(store, arms, seeds)).items() if name not in arms}
-        if not further:
-            break
-        store.fill([(arm, arm.seeds(seeds)) for arm in further.values()], workers, progress)
-        arms |= further
-    runs = Runs(store, arms, seeds)
-    effects = claim.effects(runs)
-    verdict = claim.verdict(effects)
-    figure = f"{FIGURES}/c{int(claim.id[1:]):02d}.png"
-    claim.draw(out / figure, runs, effects)
-    moved = dependence.parameters(claim, store, seeds)
-    return {
-        "id": claim.id,
-        "claim": claim.claim,
-        "question": claim.question,
-        "design": claim.design,
-        "rule": claim.rule,
-        "verdict": verdict.label,
-        "because": verdict.because,
-        "effect": dependence.headline(effects).document(),
-        "effects": {name: estimate.document() for name, estimate in effects.items()},
-        "more": {name: estimate.document() for name, estimate in claim.more(runs).items()},
-        "seeds": seeds,
-        "depends_on": moved[: dependence.SHOWN],
-        "parameters_tried": moved,
-        "robustness": dependence.robustness(claim, store, seeds),
-        "record": [row.document() for row in claim.record(runs)],
-        "reality": claim.reality,
-        "figure": figure,
-        "arms": {name: _about(arm, seeds) for name, arm in arms.items()},
-        "runs": len({store.file(arm, seed) for arm in (*arms_of(claim), *arms.values()) for seed in arm.seeds(seeds)}),
-        "failures": [said for name in arms for said in runs[name].failures],
-        "commit": git_revision(),
-        "model": model_hash(),
-        "packages": package_versions(),
-        "time": f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
-    }
+    def fill(self, arms: Iterable[Arm]) -> None:
+        """Run what is missing of some arms."""
+        self.store.fill([(arm, arm.seeds(self.seeds)) for arm in arms], self.workers, self.progress)
+
+    def arms_of(self, claim: Claim) -> list[Arm]:
+        """Every arm that is run for a claim, those with other parameters and choices included."""
+        varied = [arm for v in self.moves.variations() for arm in dependence.changed(claim, v).values()]
+        return [*claim.arms.values(), *dependence.plain(claim).values(), *varied]
+
+    def refined(self, claim: Claim) -> dict[str, Arm]:
+        """The claim's arms, with those that follow from what others gave; all are run."""
+        arms = dict(claim.arms)
+        while claim.refine is not None:
+            asked = claim.refine(Runs(self.store, arms, self.seeds))
+            further = {name: arm for name, arm in asked.items() if name not in arms}
+            if not further:
+                break
+            self.fill(further.values())
+            arms |= further
+        return arms
+
+    def judge(self, claim: Claim) -> dict[str, Any]:
+        """The entry of one claim; its figure is drawn."""
+        arms = self.refined(claim)
+        runs = Runs(self.store, arms, self.seeds)
+        effects = claim.effects(runs)
+        verdict = claim.verdict(effects)
+        figure = f"{FIGURES}/c{int(claim.id[1:]):02d}.png"
+        claim.draw(self.out / figure, runs, effects)
+        moved = dependence.parameters(claim, self.store, self.seeds, self.moves)
+        kept = {
+            self.store.file(a, seed) for a in (*self.arms_of(claim), *arms.values()) for seed in a.seeds(self.seeds)
+        }
+        return {
+            **{name: getattr(claim, name) for name in ("id", "claim", "question", "design", "rule", "reality")},
+            "verdict": verdict.label,
+            "because": verdict.because,
+            "effect": dependence.headline(effects).document(),
+            "effects": {name: estimate.document() for name, estimate in effects.items()},
+            "more": {name: estimate.document() for name, estimate in claim.more(runs).items()},
+            "seeds": self.seeds,
+            "depends_on": moved[: dependence.SHOWN],
+            "parameters_tried": moved,
+            "robustness": dependence.robustness(claim, self.store, self.seeds, self.moves),
+            "record": [row.document() for row in claim.record(runs)],
+            "figure": figure,
+            "arms": {name: _about(arm, self.seeds) for name, arm in arms.items()},
+            "runs": len(kept),
+            "failures": [said for name in arms for said in runs[name].failures],
+            "commit": git_revision(),
+            "model": model_hash(),
+            "packages": package_versions(),
+            "time": f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
+        }
 
 
 def _about(arm: Arm, seeds: int) -> dict[str, Any]:
@@ -136,8 +157,6 @@ def _about(arm: Arm, seeds: int) -> dict[str, Any]:
 def _shortened(claim: Claim, days: int | None) -> Claim:
     if days is None:
         return claim
-    from dataclasses import replace
-
     return replace(claim, arms={name: arm.shortened(days) for name, arm in claim.arms.items()})
 
 
@@ -154,8 +173,8 @@ def require_own(out: Path) -> None:
     if out.is_dir():
         foreign = [path.name for path in out.iterdir() if path.name not in (RUNS, FIGURES, DOCUMENT, REPORT)]
         if foreign:
-            raise wrong_value("claims", "--out", str(out), f"a new or empty directory or one of claims, and {foreign[0]}"
-                              " is not of claims")  # fmt: skip
+            allowed = f"a new or empty directory or one of claims, and {foreign[0]} is not of claims"
+            raise wrong_value("claims", "--out", str(out), allowed)
 
 
 def main(claim: Claim) -> None:

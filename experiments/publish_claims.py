@@ -1,0 +1,79 @@
+"""What becomes of the claims? All of them on trial, for results/published and for the README.
+
+Takes up results/claims where it is, and writes the README's table of verdicts from claims.json alone.
+"""
+
+import argparse
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from abm.output.claims_report import DOCUMENT, FIGURES, REPORT, numbers_plain, page
+from abm.output.tables import write_json
+from abm.study.claims.dependence import Moves
+from abm.study.claims.trial import OUT, SEEDS, load_claims, try_claims
+from experiments.publish import ROOT, shrink, table, within
+
+PUBLISHED, README = ROOT / "results" / "published" / "claims", ROOT / "README.md"
+BEGIN, END = "<!-- claims:begin -->", "<!-- claims:end -->"
+NONE_YET = "No verdicts of the present rules have been published."
+
+
+def publish(
+    seeds: int = SEEDS,
+    days: int | None = None,
+    target: Path = PUBLISHED,
+    readme: Path = README,
+    workers: int | None = None,
+    out: Path = ROOT / OUT,
+    moves: Moves | None = None,
+) -> None:
+    """Try all claims, keep verdicts, figures and report in `target`, rewrite the block of verdicts in `readme`."""
+    document = try_claims(load_claims(), seeds, days=days, moves=moves, workers=workers, out=out)
+    failed = [said for entry in document["claims"].values() for said in entry["failures"]]
+    if failed:
+        raise SystemExit(f"nothing published, runs failed: {failed}")
+    shutil.rmtree(target, ignore_errors=True)
+    (target / FIGURES).mkdir(parents=True)
+    for entry in document["claims"].values():
+        shrink(out / entry["figure"], target / entry["figure"])
+    write_json(target / DOCUMENT, document)
+    (target / REPORT).write_text(page(document, target), encoding="utf-8")
+    readme.write_text(with_verdicts(readme.read_text(encoding="utf-8"), document), encoding="utf-8")
+
+
+def with_verdicts(text: str, document: Mapping[str, Any] | None) -> str:
+    """The text with the table of verdicts written anew."""
+    return within(text, BEGIN, END, lambda: verdicts(document) if document else NONE_YET)
+
+
+def verdicts(document: Mapping[str, Any]) -> str:
+    """One row per claim."""
+    rows = [
+        (entry["id"], entry["claim"], f"**{entry['verdict']}**", _effect(entry["effect"]), _parameters(entry))
+        for entry in document["claims"].values()
+    ]
+    seeds = max(entry["seeds"] for entry in document["claims"].values())
+    return f"{seeds} paired seeds.\n\n" + table(("", "claim", "verdict", "effect (95 %)", "depends most on"), rows, 5)
+
+
+def _effect(effect: Mapping[str, Any]) -> str:
+    return f"{effect['text']}: {numbers_plain(effect)}"
+
+
+def _parameters(entry: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{row['parameter']}`" for row in entry["depends_on"])
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--workers", type=int)
+    asked = parser.parse_args()
+    publish(asked.seeds, workers=asked.workers)
+
+
+if __name__ == "__main__":
+    main()

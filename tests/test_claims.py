@@ -1,0 +1,176 @@
+"""Every claim's script in miniature, and what keeps their runs, numbers and report honest."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from abm import cli
+from abm.output.claims_report import page
+from abm.study.claims import arm, difference, mean, ratio, share
+from abm.study.claims.claim import VERDICTS
+from abm.study.claims.dependence import CANDIDATES, POPULATIONS, ROBUSTNESS, Moves, changed
+from abm.study.claims.runs import ObservedModel, Store, observed_model
+from abm.study.claims.trial import load_claims, try_claims
+from abm.study.free import free_parameters
+from abm.world.errors import InputError
+from experiments import publish_claims
+
+ROOT = Path(__file__).parents[1]
+CLAIMS = load_claims()
+FEW = Moves(free_parameters(CANDIDATES[:1]), ROBUSTNESS[:1])
+DAYS = 25
+TOGETHER = pytest.mark.xdist_group("claims")
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """All claims on two seeds and a few days."""
+    out = tmp_path_factory.mktemp("claims") / "claims"
+    try_claims(CLAIMS, 2, days=DAYS, moves=FEW, workers=1, out=out, progress=False)
+    return out, json.loads((out / "claims.json").read_text())["claims"]
+
+
+@TOGETHER
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_script_in_miniature(tried: tuple[Path, dict[str, Any]], name: str) -> None:
+    out, entries = tried
+    entry = entries[name]
+    assert entry["verdict"] in VERDICTS and entry["because"]
+    assert entry["failures"] == []
+    assert entry["effect"] == next(iter(entry["effects"].values()))
+    assert len(entry["robustness"]) == 2 and len(entry["parameters_tried"]) == 1
+    assert (out / entry["figure"]).stat().st_size > 10_000
+
+
+@TOGETHER
+def test_the_report_stands_alone(tried: tuple[Path, dict[str, Any]]) -> None:
+    out, entries = tried
+    html = (out / "report.html").read_text()
+    assert html == page({"claims": entries}, out)
+    assert html.count("data:image/png;base64,") == len(CLAIMS)
+    assert not re.search(r'(src|href)="(?!data:|#)', html)
+
+
+@TOGETHER
+def test_nothing_is_run_twice(tried: tuple[Path, dict[str, Any]]) -> None:
+    out, _ = tried
+    before = {file: file.stat().st_mtime_ns for file in out.rglob("*.npz")}
+    name = next(iter(CLAIMS))
+    try_claims({name: CLAIMS[name]}, 2, days=DAYS, moves=FEW, workers=1, out=out, progress=False)
+    assert {file: file.stat().st_mtime_ns for file in out.rglob("*.npz")} == before
+    assert list(json.loads((out / "claims.json").read_text())["claims"]) == list(CLAIMS)
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_a_script_says_what_it_does(name: str) -> None:
+    claim = CLAIMS[name]
+    assert claim.id == name
+    assert all(len(words) > 20 for words in (claim.claim, claim.question, claim.design, claim.rule))
+    assert set(claim.core) <= set(claim.arms)
+
+
+def test_members_are_halved_and_not_set() -> None:
+    baseline = arm("baseline", days=1).scenario
+    assert {name: baseline.params[name].members for name in POPULATIONS} == POPULATIONS
+
+
+@TOGETHER
+def test_publishing_in_miniature(tried: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    out, entries = tried
+    readme, target = tmp_path / "README.md", tmp_path / "published"
+    readme.write_text(f"before\n{publish_claims.BEGIN}\nwhat stood here\n{publish_claims.END}\nafter\n")
+    publish_claims.publish(2, DAYS, target, readme, 1, out, FEW)
+    text = readme.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n") and "stood" not in text
+    assert all(f"| {name} | {entry['claim']} | **{entry['verdict']}** |" in text for name, entry in entries.items())
+    assert {path.name for path in target.iterdir()} == {"claims.json", "report.html", "figures"}
+    assert publish_claims.with_verdicts(text, json.loads((target / "claims.json").read_text())) == text
+
+
+def test_the_readme_says_what_the_published_verdicts_say() -> None:
+    text, published = (ROOT / "README.md").read_text(), publish_claims.PUBLISHED / "claims.json"
+    document = json.loads(published.read_text()) if published.exists() else None
+    assert publish_claims.with_verdicts(text, document) == text, "run make publish-claims"
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_kept_of_a_run_adds_up(tmp_path: Path) -> None:
+    one = arm("baseline", days=7)
+    store = Store(tmp_path)
+    store.fill([(one, one.seeds(2))], 1, False)
+    kept = store.ensemble(one, one.seeds(2))
+    model = ObservedModel(one.scenario, rng=2)
+    model.run_for(7)
+    assert np.allclose(kept.level("JGB40")[1], model.daily["yield_pct.JGB40"], atol=1e-6)
+    bought = model.flows.query("sector == 'dealers' and market == 'UST10'")
+    assert kept.flows(["dealers"], ["UST10"])[1].sum() == pytest.approx(bought["usd_bn"].sum(), abs=1e-5)
+    assert kept.flows(["dealers"], ["UST10"]).shape == (2, 2)
+    for market in ("JGB40", "NIKKEI"):
+        total = sum(part.sum(axis=1) for part in kept.parts(market).values())
+        assert np.allclose(total, kept.series(market)[:, -1], atol=1e-3)
+
+
+def test_differences_are_of_the_same_seeds(tmp_path: Path) -> None:
+    a, b = arm("baseline", days=2), replace(arm("sanaenomics", days=2), share=0.5)
+    store = Store(tmp_path)
+    store.fill([(a, a.seeds(4)), (b, b.seeds(4))], 1, False)
+    both = [store.ensemble(x, x.seeds(4)) for x in (b, a)]
+    assert len(both[0].seeds) == 2
+    assert np.array_equal(difference(*both, lambda runs: runs.level("BTC")), np.zeros((2, 3)))
+
+
+def test_sectors_in_reverse_order_are_the_same_sectors() -> None:
+    one = arm("baseline", days=2)
+    plain, backwards = (observed_model(replace(one, backwards=b), 1) for b in (False, True))
+    assert list(backwards.sectors) == list(reversed(list(plain.sectors)))
+    for model in (plain, backwards):
+        model.run_for(2)
+    assert np.allclose(plain.log_price, backwards.log_price, atol=1e-6)
+
+
+def test_a_variation_changes_every_core_arm() -> None:
+    claim = CLAIMS["C7"]
+    arms = changed(claim, ROBUSTNESS[1])
+    assert set(arms) == set(claim.core)
+    assert all(a.scenario.params["carry_traders"].members == 2500 for a in arms.values())
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------------
+
+
+def test_estimates() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.normal(2.0, 1.0, 400)
+    found = mean("x", "bp", x)
+    assert found.low < 2.0 < found.high and found.above() and not found.below()
+    assert not mean("x", "bp", x[:3]).known
+    half = share("x", x > 2.0)
+    assert half.low < 50.0 < half.high and half.value == pytest.approx(100.0 * (x > 2.0).mean())
+    assert ratio("x", 3.0 * x, x).value == pytest.approx(3.0)
+    assert not ratio("x", x, np.zeros(400)).known
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_claim_is_answered_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["claims", "C77", "--out", str(tmp_path / "out")]) == 2
+    assert "C77" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_directory_of_something_else_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "letter.txt").write_text("mine")
+    assert cli.main(["claims", "C7", "--seeds", "2", "--out", str(tmp_path)]) == 2
+    assert "letter.txt" in capsys.readouterr().err and len(list(tmp_path.iterdir())) == 1
+
+
+def test_without_scripts_it_says_where_they_are(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="checkout"):
+        load_claims((), tmp_path)
