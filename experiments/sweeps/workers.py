@@ -1,6 +1,8 @@
 """How workers are best started, and how much two of them do: the same runs on threads and on each kind of process.
 
-    python experiments/sweeps/workers.py
+    python -m experiments.sweeps.workers
+
+The rows are kept in results/published/sweeps/workers.json.
 
 Wall time contains starting the workers. cpu: seconds of processor time per run, all processes, which other work on the
 machine does not change much. Efficiency is runs per second against those of one forked worker, per worker.
@@ -17,11 +19,13 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from abm.output.tables import write_json
 from abm.study.ensemble import market_model, quiet_forks, settle_worker, warm_up
 from abm.study.sweep import load_plan, sweep
 from abm.study.sweep.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
+KEPT = ROOT / "results" / "published" / "sweeps" / "workers.json"
 PLACES = (("fork", 1), ("fork", 2), ("threads", 2), ("forkserver", 2), ("spawn", 2))
 
 
@@ -65,3 +69,4 @@ if __name__ == "__main__":
     for row in best:
         row["efficiency"] = row["runs_per_s"] / (row["workers"] * best[0]["runs_per_s"])
         print(json.dumps({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}))
+    write_json(KEPT, best)

@@ -31,3 +31,7 @@ def test_publishing_in_miniature(tmp_path: Path) -> None:
     assert about["outcomes"] == {"ok": 12}
     assert "Crisis is" in (kept / "words.txt").read_text()
     assert (kept / "figures" / "tornado.png").is_file()
+    words = publish.findings(kept)
+    assert words.startswith("12 runs in ")
+    again = publish.publish(file, tmp_path / "out", tmp_path / "published", workers=1)
+    assert json.loads((again / "run.json").read_text()) == about  # nothing was run again, so nothing is retold
