@@ -2,6 +2,7 @@
 
 import json
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from abm.output.style import BLUE, DARK, VERMILLION, drawing, save, zero_line
+from abm.output.style import BLUE, CHARACTERS_PER_IN, DARK, VERMILLION, drawing, save, zero_line
 
 WIDTH: Final = 158
 LONGEST_NOTE: Final = 110
@@ -22,7 +23,7 @@ SCATTER, RANGES, MULTIPLES = "scatter", "ranges", "multiple of the figure"  # ho
 PATH_SERIES: Final = ("JGB10", "JGB30", "UST10", "USDJPY", "AUDJPY", "MXNJPY", "NIKKEI", "BTC")
 PAGE_IN: Final = 19.0
 LINE_IN: Final = 0.155
-HEAD_IN: Final = 0.95
+HEAD_IN: Final = 1.25
 MOVE_IN: Final = 1.75
 LONGEST_LABEL: Final = 52
 
@@ -188,7 +189,8 @@ def _page(document: Entry, heights: Sequence[float]) -> tuple[Figure, Sequence[A
     height = sum(heights) + HEAD_IN
     figure = Figure(figsize=(PAGE_IN, height), layout="constrained")
     FigureCanvasAgg(figure)
-    for i, (text, size) in enumerate((("Held against reality", 14.0), (reached, 9.0), (legend, 9.0))):
+    words = [line for text in (reached, legend) for line in textwrap.wrap(text, int(CHARACTERS_PER_IN * PAGE_IN))]
+    for i, (text, size) in enumerate([("Held against reality", 14.0), *((line, 9.0) for line in words)]):
         weight = "bold" if i == 0 else "normal"
         figure.text(
             0.01, 1.0 - (0.12 + 0.27 * i) / height, text, va="top", fontsize=size, fontweight=weight, color=DARK
