@@ -139,7 +139,7 @@ CLAIM = Claim(
     design="The main scenario's programme (JPY 21.3 tn and a tax cut of JPY 5 tn a year) at half, once, twice, four "
     "and eight times its size, and no programme, 30 days from 13 January 2026, same random numbers. Response: "
     "largest mean effect within ten days. Amplification: response per unit of shock over that of the half programme.",
-    rule="Supported if the announced size is already amplified (interval above 1); supported under conditions if only a "
+    rule="Supported if the announced size is already amplified (interval above 1); under conditions if only a "
     "larger one is; not supported if not even eight times the programme is.",
     arms={"calm": arm("baseline", days=DAYS), **{name_of(size): world(size) for size in SIZES}},
     core=("calm", name_of(SIZES[0]), name_of(1.0), name_of(SIZES[-1])),
