@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import mesa
 import numpy as np
+from numba import njit
 
 from abm.agents.base import Opening, par, pareto_sizes
 from abm.agents.beliefs import BeliefParams, Believer
@@ -163,31 +164,58 @@ def client_flow(
 
 @dataclass(frozen=True)
 class Cells:
-    """Pairs of member and market that matter: positions in a (members, markets) array, flat and by axis."""
+    """Pairs of member and market that matter, and what does not change about them; arrays have shape (cells,).
 
+    habitat: the (members, markets) mask they come from. flat, member, market: positions in an array of that shape,
+    flat and by axis. currency: whether the market is an exchange rate. pair, sign: (2, cells) currency legs of a
+    purchase. hedge, response, drift, share, spread: the sector's tables of these names.
+    """
+
+    habitat: np.ndarray
     flat: np.ndarray
     member: np.ndarray
     market: np.ndarray
+    currency: np.ndarray
+    pair: np.ndarray
+    sign: np.ndarray
+    hedge: np.ndarray
+    response: np.ndarray
+    drift: np.ndarray
+    share: np.ndarray
+    spread: np.ndarray
 
-    @classmethod
-    def of(cls, mask: np.ndarray) -> "Cells":
-        """The true cells of a (members, markets) mask."""
-        flat = np.flatnonzero(mask)
-        return cls(flat, *np.divmod(flat, N_MARKETS))
+    def orders(
+        self, reason: str, quantity: np.ndarray, lo: np.ndarray, hi: float = np.inf, slope: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Rows of the cells with a quantity or a slope, USD bn; purchases abroad are paid from the home currency."""
+        out = np.zeros(quantity.size, dtype=ORDER)
+        slope = np.zeros(quantity.size) if slope is None else slope
+        terms = (quantity, slope, lo, hi, self.hedge, self.currency, self.pair, self.sign)
+        return out[: _write(out, self.member, self.market, REASON[reason], *terms)]
 
 
-def _filled(
-    rows: np.ndarray,
-    chosen: np.ndarray,
-    reason: str,
-    quantity: np.ndarray,
-    lo: np.ndarray | float,
-    slope: np.ndarray | float = 0.0,
-) -> np.ndarray:
-    """The chosen rows with quantity, slope and limit, USD bn."""
-    out = rows.copy()
-    out["reason"], out["quantity"], out["slope"], out["lo"] = REASON[reason], quantity, slope, lo
-    return out[chosen]
+@njit(cache=True)
+def _write(out, member, market, reason, quantity, slope, lo, hi, hedge, currency, pair, sign):  # type: ignore
+    n = 0
+    for i in range(quantity.size):
+        if quantity[i] == 0.0 and slope[i] == 0.0:
+            continue
+        row = out[n]
+        row.sector, row.member, row.market, row.reason = -1, member[i], market[i], reason
+        row.quantity, row.slope, row.lo, row.hi = quantity[i], slope[i], lo[i], hi
+        row.fx1, row.fx2, row.sign1, row.sign2 = pair[0, i], pair[1, i], sign[0, i], sign[1, i]
+        row.hedge, row.contract = hedge[i], currency[i]
+        n += 1
+    return n
+
+
+@njit(cache=True)
+def _stock(units, contracts, member, market, currency):  # type: ignore
+    stock = np.empty(member.size)
+    for i in range(member.size):
+        table = contracts if currency[i] else units
+        stock[i] = table[member[i], market[i]]
+    return stock
 
 
 class RealMoney(Believer):
@@ -205,6 +233,7 @@ class RealMoney(Believer):
     id = "real_money"
     Params = RealMoneyParams
     params: RealMoneyParams
+    _cells: Cells | None = None
     rules = ("habitat_demand", "client_flows", "fiscal_concern")
 
     def __init__(self, model: mesa.Model, params: Any, streams: Streams) -> None:
@@ -256,9 +285,9 @@ class RealMoney(Believer):
     def start(self, view: View) -> None:
         """Anchors are the opening prices, usual stocks the opening ones, so that day 0 clears without a trade."""
         super().start(view)
-        everything = Cells.of(np.ones((self.n, N_MARKETS), dtype=bool))
         self.anchor = np.tile(view.log_price, (self.n, 1))
-        self.usual = np.where(IS_FX, (self.kind == FIRM)[:, None], True) * self.stock(everything).reshape(self.n, -1)
+        owned, forwards = self.book.units[: self.n], self.book.contracts[: self.n]
+        self.usual = np.where(IS_FX, (self.kind == FIRM)[:, None] * forwards, owned)
         self.response = self.usual * stock_elasticity(self.params)
         self.response[:, FX] = self.owns[:, FX] * self.params.capacity_usd_bn / view.unit_value_usd[FX]
         self.habitat = self.response > 0.0
@@ -283,57 +312,64 @@ class RealMoney(Believer):
             self.usual_depth = view.depth.copy()
         return True
 
+    @property
+    def cells(self) -> Cells:
+        """Cells of the habitat."""
+        if self._cells is None or self._cells.habitat is not self.habitat:
+            flat = np.flatnonzero(self.habitat)
+            member, market = np.divmod(flat, N_MARKETS)
+            home = self.home_ccy[member]
+            tables = (t.take(flat) for t in (self.hedge, self.response, self.drift, self.share, self.spread))
+            pair, sign = LEG_PAIR[:, home, market], LEG_SIGN[:, home, market]
+            self._cells = Cells(self.habitat, flat, member, market, IS_FX[market], pair, sign, *tables)
+        return self._cells
+
     def stock(self, cells: Cells) -> np.ndarray:
         """Units owned; of exchange rates, firms' forwards, (cells,)."""
-        owned, forward = self.book.units[: self.n].take(cells.flat), self.book.contracts[: self.n].take(cells.flat)
-        return np.where(IS_FX[cells.market], forward, owned)
+        return np.asarray(_stock(self.book.units, self.book.contracts, cells.member, cells.market, cells.currency))
 
     def fiscal_stock(self, cells: Cells, priced: np.ndarray) -> np.ndarray:
         """Units added for the fiscal premium, (cells,): bonds sold, dollars bought. priced: (members,) % of GDP."""
-        return self.response.take(cells.flat) * self.premium_log[cells.market] * priced[cells.member]
+        return cells.response * self.premium_log[cells.market] * priced[cells.member]
 
     def decide(self, view: View) -> np.ndarray:
         """Concern and clients first, then the way to the wanted stock with what may still be sold."""
         self.hear(view)
-        cells = Cells.of(self.habitat)
-        value = view.unit_value_usd[cells.market]
-        left = np.where(IS_FX[cells.market], np.inf, self.stock(cells) * value)
-        rows = self._rows(cells)
+        cells = self.cells
+        value, stock = view.unit_value_usd[cells.market], self.stock(cells)
+        left = np.where(cells.currency, np.inf, stock * value)
         blocks = [no_orders()]
         if view.on("fiscal_concern") and self.newly_priced.any():
             fiscal = np.maximum(self.fiscal_stock(cells, self.newly_priced) * value, -left)
-            blocks.append(_filled(rows, fiscal != 0.0, "fiscal_concern", fiscal, -left))
+            blocks.append(cells.orders("fiscal_concern", fiscal, -left))
             left = left + np.minimum(fiscal, 0.0)
         if view.on("client_flows"):
             clients = np.clip(self.client_flows(view, cells), -left, left)
-            blocks.append(_filled(rows, clients != 0.0, "client_flows", clients, -left))
+            blocks.append(cells.orders("client_flows", clients, -left))
             left = left + np.minimum(clients, 0.0)
         if view.on("habitat_demand"):
-            gap = self.misalignment(view, cells)
+            gap, held = self.misalignment(view, cells), self.held_for_value(stock, cells)
             pace = self.pace_of(gap, cells)
-            quantity = np.maximum(self.habitat_demand(gap, pace, cells) * value, -left)
-            slope = pace * self.response.take(cells.flat) * value
-            blocks.append(_filled(rows, slope > 0.0, "valuation", quantity, -left, slope))
-            blocks += self._bargains(rows, gap, pace, cells, value)
+            quantity = np.maximum(self.habitat_demand(gap, held, pace, cells) * value, -left)
+            blocks.append(cells.orders("valuation", quantity, -left, slope=pace * cells.response * value))
+            blocks += self._bargains(gap, held, pace, cells, value)
         return join(blocks)
 
     def _bargains(
-        self, rows: np.ndarray, gap: np.ndarray, pace: np.ndarray, cells: Cells, value: np.ndarray
+        self, gap: np.ndarray, held: np.ndarray, pace: np.ndarray, cells: Cells, value: np.ndarray
     ) -> list[np.ndarray]:
         """Limit orders in currencies further than `fx_haste_gap_pct` from what is thought right, on either side.
 
         What the day's pace would leave for later is done at once at such a price: (1 - pace) x (wanted change beyond
         the gap). Firms that sit out a usual day do not sit out a crash.
         """
-        patience = (1.0 - pace) * IS_FX[cells.market]
-        slope, blocks = patience * self.response.take(cells.flat) * value, []
-        for side in (1.0, -1.0):
-            beyond = self.habitat_demand(gap - side * self.params.fx_haste_gap_pct / 100.0, patience, cells) * value
-            block = _filled(rows, slope > 0.0, "valuation", beyond, 0.0 if side > 0.0 else -np.inf, slope)
-            if side < 0.0:
-                block["hi"] = 0.0
-            blocks.append(block)
-        return blocks
+        patience, haste_gap = (1.0 - pace) * cells.currency, self.params.fx_haste_gap_pct / 100.0
+        slope, everything = patience * cells.response * value, np.full(gap.size, -np.inf)
+        low, high = (self.habitat_demand(gap + off, held, patience, cells) * value for off in (-haste_gap, haste_gap))
+        return [
+            cells.orders("valuation", low, np.zeros(gap.size), slope=slope),
+            cells.orders("valuation", high, everything, 0.0, slope=slope),
+        ]
 
     def misalignment(self, view: View, cells: Cells) -> np.ndarray:
         """What is thought right less the quote, log price, (cells,)."""
@@ -344,14 +380,16 @@ class RealMoney(Believer):
 
         haste: 1; of currencies 1 + (gap / `fx_haste_gap_pct`)^2, since large misalignments are acted on faster.
         """
-        haste = np.where(IS_FX[cells.market], 1.0 + (100.0 * gap / self.params.fx_haste_gap_pct) ** 2, 1.0)
+        haste = np.where(cells.currency, 1.0 + (100.0 * gap / self.params.fx_haste_gap_pct) ** 2, 1.0)
         return np.asarray(1.0 - (1.0 - self.pace[cells.market]) ** haste)
 
-    def habitat_demand(self, gap: np.ndarray, pace: np.ndarray, cells: Cells) -> np.ndarray:
-        """Units bought for value at the quote, (cells,); what concern has sold does not count as missing."""
-        stock = self.stock(cells) - self.fiscal_stock(cells, self.priced_deficit - self.newly_priced)
-        usual, response = self.usual.take(cells.flat), self.response.take(cells.flat)
-        return wanted_change(gap, stock, usual, response, pace)
+    def held_for_value(self, stock: np.ndarray, cells: Cells) -> np.ndarray:
+        """Units owned, (cells,), were it not for concern: what concern has sold does not count as missing."""
+        return stock - self.fiscal_stock(cells, self.priced_deficit - self.newly_priced)
+
+    def habitat_demand(self, gap: np.ndarray, held: np.ndarray, pace: np.ndarray, cells: Cells) -> np.ndarray:
+        """Units bought for value at the quote, (cells,). gap, pace: as in `misalignment`, `pace_of`."""
+        return wanted_change(gap, held, self.usual.take(cells.flat), cells.response, pace)
 
     def client_flows(self, view: View, cells: Cells) -> np.ndarray:
         """Subscriptions and redemptions in home markets and firms' currency business, (cells,), USD bn.
@@ -364,28 +402,17 @@ class RealMoney(Believer):
         own = rng.standard_normal((self.n, SLOTS))[self.ids[cells.member], SLOT[cells.market]]
         depth = np.sqrt(self.usual_depth * np.minimum(view.depth, self.usual_depth))
         flow_sd = p.flow_to_depth * depth * view.calm_vol / np.maximum(self.related, 1.0)
-        share, spread = self.share.take(cells.flat), self.spread.take(cells.flat)
-        return client_flow(flow_sd[cells.market], share, spread, common, own, p.flow_common_share)
-
-    def _rows(self, cells: Cells) -> np.ndarray:
-        """Order rows of the cells without quantities; purchases abroad are paid from the home currency."""
-        out, home, market = np.zeros(cells.flat.size, dtype=ORDER), self.home_ccy[cells.member], cells.market
-        out["sector"], out["member"], out["market"], out["hi"] = -1, cells.member, market, np.inf
-        out["fx1"], out["fx2"] = LEG_PAIR[0][home, market], LEG_PAIR[1][home, market]
-        out["sign1"], out["sign2"] = LEG_SIGN[0][home, market], LEG_SIGN[1][home, market]
-        out["hedge"] = self.hedge.take(cells.flat)
-        out["contract"] = IS_FX[market]
-        return out
+        return client_flow(flow_sd[cells.market], cells.share, cells.spread, common, own, p.flow_common_share)
 
     def end_of_day(self, view: View) -> None:
         """A level that holds becomes the new normal, and so does the stock held at it."""
-        cells = Cells.of(self.habitat)
-        drift, anchor, usual = (a.take(cells.flat) for a in (self.drift, self.anchor, self.usual))
+        cells = self.cells
+        anchor, usual = self.anchor.take(cells.flat), self.usual.take(cells.flat)
         premium = self.premium_log[cells.market] * self.priced_deficit[cells.member]
         gap = (view.log_price - self.revaluation(view))[cells.market] - anchor - premium
         missing = self.stock(cells) - self.fiscal_stock(cells, self.priced_deficit) - usual
-        self.anchor.put(cells.flat, anchor + drift * gap)
-        self.usual.put(cells.flat, usual + drift * missing)
+        self.anchor.put(cells.flat, anchor + cells.drift * gap)
+        self.usual.put(cells.flat, usual + cells.drift * missing)
         keep = 0.5 ** (1.0 / self.params.usual_depth_half_life_days)
         self.usual_depth = keep * self.usual_depth + (1.0 - keep) * view.depth
 

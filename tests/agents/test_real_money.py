@@ -7,7 +7,7 @@ import mesa
 import numpy as np
 import pytest
 
-from abm.agents.real_money import Cells, RealMoney
+from abm.agents.real_money import RealMoney
 from abm.world.book import Book
 from abm.world.economy import expected_log_price
 from abm.world.instruments import FX, IDS, INDEX, IS_FX, N_MARKETS, USDJPY
@@ -198,7 +198,7 @@ def test_volatility_and_risk_aversion_lower_shares() -> None:
 def test_client_flows_have_the_size_asked_for_and_shrink_with_the_root_of_depth() -> None:
     sector, view = opened(), make_view()
     sector.hear(view)
-    cells = Cells.of(sector.habitat)
+    cells = sector.cells
     ust10, total = INDEX["UST10"], []
     for day in range(1, 400):
         flow = sector.client_flows(make_view(day=day, depth_scale=0.1), cells)
