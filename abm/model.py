@@ -41,6 +41,7 @@ from abm.world.instruments import (
 from abm.world.ledger import Ledger
 from abm.world.news import News
 from abm.world.orders import REASON, REASONS, MatrixSchedule, add_up, join, no_orders
+from abm.world.record import changed
 from abm.world.risk import RiskEstimate
 from abm.world.streams import Streams
 from abm.world.view import View
@@ -109,7 +110,7 @@ class MarketModel(mesa.Model):
                 f"{self.plan.name} ends on day {self.day}; load it with more days, load_scenario(..., days=N)"
             )
         self.day += 1
-        expected_before = economy.expected_log_price(self.public)
+        expected_before = self.public.expected_log_price
         self._pass_public_day()
         self.random_news = np.zeros(N_MARKETS)
         if self.on("news"):
@@ -121,7 +122,7 @@ class MarketModel(mesa.Model):
         for sector in self.sectors.values():
             for event in sector.announce(screen):
                 self._happen(event)
-        self.policy_news = economy.expected_log_price(self.public) - expected_before
+        self.policy_news = self.public.expected_log_price - expected_before
         self.policy_news += economy.read_abroad(self.policy_news, self.calm_covariance)
         self.view = self._view(self.log_price, self.random_news + self.policy_news)
 
@@ -136,7 +137,7 @@ class MarketModel(mesa.Model):
             blocks.append(block)
             schedule = sector.matrix_schedule(self.view)
             if schedule is not None:
-                schedules.append(replace(schedule, sector=number))
+                schedules.append(changed(schedule, sector=number))
         return join(blocks), schedules
 
     def _clear_and_settle(self, orders: np.ndarray, schedules: list[MatrixSchedule]) -> None:
@@ -180,7 +181,7 @@ class MarketModel(mesa.Model):
         """The close becomes history; risk estimates and beliefs are updated."""
         self.depth = self.clearing.depth
         self.risk.update(self.log_price - self.history[-1])
-        close = replace(self.view, log_price=self.log_price, vol=self.risk.vol, covariance=self.risk.covariance)
+        close = changed(self.view, log_price=self.log_price, vol=self.risk.vol, covariance=self.risk.covariance)
         self.history = np.vstack([self.history[1:], self.log_price])
         for sector in self.sectors.values():
             sector.end_of_day(close)
@@ -360,7 +361,7 @@ class MarketModel(mesa.Model):
         if self.on("expected_easing"):
             highest = self.history[-20:].max(axis=0)
             easing = economy.easing_expected_pct(self.log_price, highest, self.risk.calm_vol)
-            self.public = replace(self.public, easing_pct=easing)
+            self.public = changed(self.public, easing_pct=easing)
         self._look_at_meetings()
 
     def _look_at_meetings(self) -> None:
@@ -369,7 +370,7 @@ class MarketModel(mesa.Model):
         yen_20d_pct = 100.0 * float(self.log_price[USDJPY] - self.history[-21, USDJPY])
         disorder_bp = float(move_in_quoted_units(self.log_price - self.history[-6])[INDEX["JGB30"]])
         risk = economy.perceived_hike_risk(self.public, yen_20d_pct, disorder_bp)
-        self.public = replace(self.public, meetings=meetings, hike_risk=risk)
+        self.public = changed(self.public, meetings=meetings, hike_risk=risk)
 
     def _days_until(self, dates: tuple[dt.date, ...]) -> int:
         """Trading days (weekdays) until the next of the dates, 0 today, 10,000 if none is known."""
@@ -453,7 +454,7 @@ class MarketModel(mesa.Model):
 
     def _forced_orders(self, broker: bool) -> np.ndarray:
         """Orders of called accounts: what they choose to sell, or what the broker sells for them."""
-        now = replace(self.view, log_price=self.log_price)
+        now = changed(self.view, log_price=self.log_price)
         to_quote = unit_value_usd(self.quote) / unit_value_usd(self.log_price)
         blocks = [no_orders()]
         for number, sector in enumerate(self.sectors.values()):

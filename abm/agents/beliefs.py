@@ -10,7 +10,7 @@ import mesa
 import numpy as np
 
 from abm.agents.base import Params, Sector, par
-from abm.world.economy import Public, expected_log_price
+from abm.world.economy import Public
 from abm.world.instruments import (
     BONDS,
     DURATION_YR,
@@ -211,7 +211,7 @@ class Believer(Sector):
         self.seen = FiscalState.of(view.public)
         self.opening_inflation_pct = view.public.inflation_expected_pct
         self.opening_aversion_sd = view.public.risk_aversion_sd
-        self.opening_policy = expected_log_price(view.public)
+        self.opening_policy = view.public.expected_log_price
         self.opening_vol_ratio = view.vol / view.calm_vol
 
     def hear(self, view: View) -> bool:
@@ -220,7 +220,7 @@ class Believer(Sector):
             return False
         self.day_heard = view.day
         self.news_sum = self.news_sum + view.news
-        self.policy_part = expected_log_price(view.public) - self.opening_policy
+        self.policy_part = view.public.expected_log_price - self.opening_policy
         if view.on("fiscal_concern"):
             news = alarming_news(FiscalState.of(view.public), self.seen, sell_off_sd(view))
             self.alarm = next_alarm(self.alarm, self.alarm_keep, self.alarm_weights, news)

@@ -10,8 +10,8 @@ with the probability that was priced therefore have no mean effect on any yield 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import singledispatch
+from dataclasses import dataclass, field
+from functools import cached_property, singledispatch
 from typing import Final
 
 import numpy as np
@@ -34,6 +34,7 @@ from abm.world.instruments import (
     QUOTE_CCY,
     USDJPY,
 )
+from abm.world.record import changed
 
 YEAR_DAYS: Final = 250
 BANK_CCY: Final = {"BOJ": CCY["JPY"], "FED": CCY["USD"], "ECB": CCY["EUR"]}
@@ -167,6 +168,11 @@ class Public:
     meetings: Mapping[str, int] = field(default_factory=dict)  # trading days until
     days_since_rate_change: Mapping[str, int] = field(default_factory=_last_changes)  # by bank
     decided: frozenset[str] = frozenset()  # banks whose decision of today is already known
+
+    @cached_property
+    def expected_log_price(self) -> np.ndarray:
+        """`expected_log_price` of this state, (markets,)."""
+        return expected_log_price(self)
 
     @property
     def interest_to_revenue_pct(self) -> float:
@@ -330,7 +336,7 @@ def _plus(values: np.ndarray, i: int, change: float) -> np.ndarray:
 
 @hear.register
 def _(event: ev.PolicyMeeting, public: Public) -> Public:
-    return replace(public, meetings={**public.meetings, event.bank: 0})
+    return changed(public, meetings={**public.meetings, event.bank: 0})
 
 
 @hear.register
@@ -341,7 +347,7 @@ def _(event: ev.PolicyRate, public: Public) -> Public:
     since = dict(public.days_since_rate_change)
     if event.change_bp != 0.0:
         since[event.bank] = 0
-    return replace(
+    return changed(
         public,
         policy_rate_pct=_plus(public.policy_rate_pct, c, change_pct),
         near_term_pct=_plus(public.near_term_pct, c, -priced_pct),
@@ -354,7 +360,7 @@ def _(event: ev.PolicyRate, public: Public) -> Public:
 @hear.register
 def _(event: ev.PolicyGuidance, public: Public) -> Public:
     c = BANK_CCY[event.bank]
-    return replace(
+    return changed(
         public,
         terminal_rate_pct=_plus(public.terminal_rate_pct, c, event.terminal_change_bp / 100.0),
         near_term_pct=_plus(public.near_term_pct, c, event.near_term_change_bp / 100.0),
@@ -367,20 +373,20 @@ def _(event: ev.DataSurprise, public: Public) -> Public:
     near_bp = event.near_term_change_bp
     if near_bp is None:
         near_bp = SHAPE_OF_DATA * event.terminal_change_bp
-    heard = replace(
+    heard = changed(
         public,
         terminal_rate_pct=_plus(public.terminal_rate_pct, c, event.terminal_change_bp / 100.0),
         near_term_pct=_plus(public.near_term_pct, c, near_bp / 100.0),
     )
     learned = float((path_average_pct(heard, 10.0) - path_average_pct(public, 10.0))[c, 0])
-    return replace(heard, growth_pct=_plus(public.growth_pct, c, learned))
+    return changed(heard, growth_pct=_plus(public.growth_pct, c, learned))
 
 
 def _launch(public: Public, total_jpy_tn: float, years: float, forgoes_revenue: bool) -> Public:
     """A programme of this size starts to run: deficit up, revenue down if taxes are cut, until its years are over."""
     per_year = total_jpy_tn / years
     programme = Programme(per_year, max(round(years * YEAR_DAYS), 1), forgoes_revenue)
-    return replace(
+    return changed(
         public,
         unfunded_pct_gdp=public.unfunded_pct_gdp + 100.0 * total_jpy_tn / public.gdp_jpy_tn,
         deficit_jpy_tn_per_yr=public.deficit_jpy_tn_per_yr + per_year,
@@ -401,19 +407,19 @@ def _(event: ev.TaxCut, public: Public) -> Public:
 
 @hear.register
 def _(event: ev.Election, public: Public) -> Public:
-    return replace(public, mandate=event.mandate)
+    return changed(public, mandate=event.mandate)
 
 
 @hear.register
 def _(event: ev.AuctionResult, public: Public) -> Public:
-    return replace(public, weak_auction_sd=public.weak_auction_sd - event.strength_sd)
+    return changed(public, weak_auction_sd=public.weak_auction_sd - event.strength_sd)
 
 
 @hear.register
 def _(event: ev.IssuanceChange, public: Public) -> Public:
     i = INDEX[event.market]
     issuance = _plus(public.issuance_jpy_tn_per_month, i, event.change_jpy_tn_per_month)
-    return replace(public, issuance_jpy_tn_per_month=issuance)
+    return changed(public, issuance_jpy_tn_per_month=issuance)
 
 
 @hear.register
@@ -424,7 +430,7 @@ def _(event: ev.PurchaseTaper, public: Public) -> Public:
     changed = np.maximum(purchases + share * event.change_jpy_tn_per_month, 0.0)
     more = 100.0 * 12.0 * float((changed - purchases).sum()) / public.gdp_jpy_tn
     expected = public.inflation_expected_pct + INFLATION_PER_PURCHASE * max(more, 0.0)
-    return replace(public, purchases_jpy_tn_per_month=changed, inflation_expected_pct=expected)
+    return changed(public, purchases_jpy_tn_per_month=changed, inflation_expected_pct=expected)
 
 
 @hear.register
@@ -432,7 +438,7 @@ def _(event: ev.AssetPurchase, public: Public) -> Public:
     if event.fixed_yield_pct is not None:  # an offer; what is bought is known only afterwards
         return public
     share = 100.0 * event.amount_jpy_tn / public.gdp_jpy_tn
-    return replace(
+    return changed(
         public,
         exceptional_purchases_jpy_tn=public.exceptional_purchases_jpy_tn + event.amount_jpy_tn,
         inflation_expected_pct=public.inflation_expected_pct + INFLATION_PER_PURCHASE * share,
@@ -452,7 +458,7 @@ def _perceive(public: Public, risk: float, level: int) -> Public:
     """
     credibility = public.signal_credibility * (FATIGUE if _repeats(public, level) else 1.0)
     heard = credibility * risk * (1.0 - public.intervention_risk) if public.signalling else 0.0
-    return replace(
+    return changed(
         public,
         intervention_risk=public.intervention_risk + heard,
         signal_credibility=credibility,
@@ -469,20 +475,20 @@ def _(event: ev.VerbalIntervention, public: Public) -> Public:
 
 @hear.register
 def _(event: ev.RateCheck, public: Public) -> Public:
-    return replace(_perceive(public, CHECK_RISK, 5), days_since_check=0)
+    return changed(_perceive(public, CHECK_RISK, 5), days_since_check=0)
 
 
 @hear.register
 def _(event: ev.FxIntervention, public: Public) -> Public:
     if event.amount_jpy_tn <= 0.0:  # yen sold: no threat to who is short of yen
-        return replace(public, ladder=0, intervention_risk=0.0)
-    acted = replace(public, signal_credibility=1.0, days_since_operation=0, days_since_words=0)
+        return changed(public, ladder=0, intervention_risk=0.0)
+    acted = changed(public, signal_credibility=1.0, days_since_operation=0, days_since_words=0)
     return _perceive(acted, min(OPERATION_RISK_PER_TN * event.amount_jpy_tn / event.days, OPERATION_RISK_MOST), 6)
 
 
 @hear.register
 def _(event: ev.RiskAversion, public: Public) -> Public:
-    return replace(
+    return changed(
         public,
         risk_aversion_sd=public.risk_aversion_sd + event.change_sd,
         risk_half_life_days=event.half_life_days,
@@ -492,7 +498,7 @@ def _(event: ev.RiskAversion, public: Public) -> Public:
 @hear.register
 def _(event: ev.MarginChange, public: Public) -> Public:
     factor = public.margin_factor.get(event.sector, 1.0) * event.factor
-    return replace(public, margin_factor={**public.margin_factor, event.sector: factor})
+    return changed(public, margin_factor={**public.margin_factor, event.sector: factor})
 
 
 # -- the passing of days -------------------------------------------------------------------------------------------
@@ -524,7 +530,7 @@ def _fade(half_life_days: float) -> float:
 def _count_days(public: Public) -> Public:
     """Counters run and moods fade; yesterday's decisions are history."""
     since = {bank: days + 1 for bank, days in public.days_since_rate_change.items()}
-    return replace(
+    return changed(
         public,
         near_term_pct=public.near_term_pct * _fade(NEAR_TERM_HALF_LIFE_DAYS),
         weak_auction_sd=public.weak_auction_sd * _fade(WEAK_AUCTION_HALF_LIFE_DAYS),
@@ -547,7 +553,7 @@ def _pass_through(public: Public, yen_depreciation_pct: float) -> Public:
     total = PASS_THROUGH / -math.expm1(-YEAR_DAYS * lag)
     passed = lag * public.import_pressure_pct
     change = passed - public.import_inflation_pct / YEAR_DAYS
-    return replace(
+    return changed(
         public,
         import_pressure_pct=public.import_pressure_pct - passed + total * yen_depreciation_pct,
         import_prices_pct=public.import_prices_pct + passed,
@@ -568,7 +574,7 @@ def _reprice_debt(public: Public, refunding_yield_pct: float) -> Public:
     refunded = REPRICING_SHARE / YEAR_DAYS * public.debt_jpy_tn
     borrowed = public.deficit_jpy_tn_per_yr / YEAR_DAYS
     change = (refunded * (refunding_yield_pct - coupon) + borrowed * refunding_yield_pct) / 100.0
-    return replace(
+    return changed(
         public,
         interest_jpy_tn=public.interest_jpy_tn + change,
         debt_jpy_tn=public.debt_jpy_tn + borrowed,
@@ -582,8 +588,8 @@ def _run_programmes(public: Public) -> Public:
     if not public.programmes:
         return public
     ended = [p for p in public.programmes if p.days_left <= 1]
-    running = tuple(replace(p, days_left=p.days_left - 1) for p in public.programmes if p.days_left > 1)
-    return replace(
+    running = tuple(changed(p, days_left=p.days_left - 1) for p in public.programmes if p.days_left > 1)
+    return changed(
         public,
         programmes=running,
         deficit_jpy_tn_per_yr=public.deficit_jpy_tn_per_yr - sum(p.jpy_tn_per_yr for p in ended),
@@ -599,7 +605,7 @@ def _fade_signals(public: Public, signalling: bool) -> Public:
     lapsed = public.days_since_check == CHECK_LAPSES_DAYS < public.days_since_operation
     silent = public.days_since_words % SILENCE_DAYS == 0
     trust = public.signal_credibility
-    return replace(
+    return changed(
         public,
         signalling=signalling,
         intervention_risk=public.intervention_risk * _fade(RISK_HALF_LIFE_DAYS) if signalling else 0.0,

@@ -9,6 +9,7 @@ the exchange rate.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -67,6 +68,9 @@ ORDER: Final = np.dtype(
 )
 
 
+_BYTES: Final = np.dtype((np.void, ORDER.itemsize))
+
+
 def no_orders() -> np.ndarray:
     """An empty block of orders."""
     return np.empty(0, dtype=ORDER)
@@ -74,7 +78,7 @@ def no_orders() -> np.ndarray:
 
 def join(blocks: Iterable[np.ndarray]) -> np.ndarray:
     """One block of orders from several, in their order."""
-    return np.concatenate([no_orders(), *blocks], dtype=ORDER)
+    return np.concatenate([no_orders().view(_BYTES), *(block.view(_BYTES) for block in blocks)]).view(ORDER)
 
 
 def post(
@@ -117,11 +121,20 @@ def post(
 
 def _table(value: np.ndarray | float, shape: tuple[int, int]) -> np.ndarray:
     """A value for all rows and columns, per row (one-dimensional), per column or for each, as a table."""
+    if isinstance(value, float):
+        return _table_of(value)
     table = np.ascontiguousarray(value, dtype=float)
     if table.ndim != 2:
         table = table.reshape(-1, 1)
     if any(size not in (1, wanted) for size, wanted in zip(table.shape, shape, strict=True)):
         raise ValueError(f"a term of shape {np.shape(value)} does not fit quantities of shape {shape}")
+    return table
+
+
+@lru_cache(1024)
+def _table_of(value: float) -> np.ndarray:
+    table = np.full((1, 1), value)
+    table.setflags(write=False)
     return table
 
 
