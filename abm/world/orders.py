@@ -9,7 +9,7 @@ the exchange rate.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -225,7 +225,7 @@ class MatrixSchedule:
     matrix: np.ndarray
     weights: np.ndarray
 
-    @property
+    @cached_property
     def intercept(self) -> np.ndarray:
         """All intercepts together, USD bn, shape (markets,)."""
         return np.sum(list(self.intercepts.values()), axis=0)
