@@ -91,9 +91,22 @@ class RealMoneyParams(BeliefParams):
     size_tail: float = par(1.2, "Pareto exponent", "[mem] fund sizes near Zipf", "inequality of sizes", 1.01, 10)
     elasticity_short_debt: float = par(28.0, "1", "Koijen and Yogo, SOURCES.md 2", "debt to 3 years", 0, 200)
     elasticity_long_debt: float = par(3.2, "1", "Koijen and Yogo, SOURCES.md 2", "longer debt", 0, 50)
-    elasticity_equity: float = par(1.2, "1", "Koijen and Yogo, SOURCES.md 2", "equities", 0, 50)
+    elasticity_equity: float = par(
+        2.9,
+        "1",
+        "0.5 for the market, between Gabaix and Koijen's 0.2 and Koijen and Yogo's 1.2 (SOURCES.md 2), over the 17 % of "
+        "shares held here",
+        "equities",
+        0,
+        50,
+    )
     half_life_days: float = par(
-        20.0, "trading days", "SOURCES.md 8", "half-life of the way to the wanted stock", 1, 1000
+        37.0,
+        "trading days",
+        "share of a sale left to arbitrageurs, from 2-3 bp abroad per 10 bp of JGB30 (SOURCES.md 2), [L]",
+        "half-life of the way to the wanted stock",
+        1,
+        1000,
     )
     fx_half_life_days: float = par(30.0, "trading days", "SOURCES.md 8", "the same for currency positions", 1, 1000)
     fx_haste_gap_pct: float = par(

@@ -59,7 +59,8 @@ SWAP_BASIS_PCT: Final = 0.15  # dollar-yen basis paid by who sells dollars forwa
 NEAR_TERM_HALF_LIFE_DAYS: Final = 500.0  # over which the priced path catches up with the policy rate itself [L]
 EARNINGS_PCT_PER_SD: Final = 0.6  # per cent of equity value per standard deviation of activity news [L]
 INFLATION_TARGET_PCT: Final = 2.0
-INFLATION_PER_PURCHASE: Final = 0.1  # points of expected inflation per per cent of GDP bought exceptionally [L]
+INFLATION_PER_PURCHASE: Final = 0.05  # points of expected inflation per per cent of GDP bought exceptionally; 0.03-0.08
+# in 2009-10 (Krishnamurthy and Vissing-Jorgensen 2011), 0.04 in Japan in 2013-14, sizes from memory
 YEN_PER_INFLATION: Final = 5.0  # per cent of USDJPY per point of expected inflation: parity over five years [L]
 YEN_PER_OPERATION: Final = 2.0  # per cent of USDJPY that a campaign of 5.5-10 tn takes off, at 0.3 per tn
 PASS_THROUGH: Final = 0.03  # per cent of CPI per per cent of yen depreciation in the first year (Sasaki; 0.02-0.04)
