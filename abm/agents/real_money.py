@@ -94,8 +94,8 @@ class RealMoneyParams(BeliefParams):
     elasticity_equity: float = par(
         2.9,
         "1",
-        "0.5 for the market, between Gabaix and Koijen's 0.2 and Koijen and Yogo's 1.2 (SOURCES.md 2), over the 17 % of "
-        "shares held here",
+        "0.5 for the market, between Gabaix and Koijen's 0.2 and Koijen and Yogo's 1.2 (SOURCES.md 2), over the part "
+        "of shares held here, 17 %",
         "equities",
         0,
         50,

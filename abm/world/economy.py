@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, singledispatch
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -284,6 +285,17 @@ def perceived_hike_risk(
         + rule.per_disorder_bp * max(jgb30_5d_bp, 0.0)
     )
     return logistic(odds)
+
+
+def after_news(probability: float, news_sd: float, known_share: float) -> float:
+    """Probability of a rise once people have heard rate news of so many standard deviations towards it, 0 to 1.
+
+    The bank is inclined to move if z > -Phi^-1(P), z standard normal, and ``known_share`` of the variance of z is in
+    the news beforehand: Phi((Phi^-1(P) + sqrt(k) S) / sqrt(1 - k)). Its mean over standard normal S is P.
+    """
+    normal = NormalDist()
+    inclined = normal.inv_cdf(min(max(probability, 1e-12), 1.0 - 1e-12))
+    return normal.cdf((inclined + math.sqrt(known_share) * news_sd) / math.sqrt(1.0 - known_share))
 
 
 def logistic(odds: float) -> float:

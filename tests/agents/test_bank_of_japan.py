@@ -8,6 +8,7 @@ import pytest
 from abm.agents.bank_of_japan import (
     BankOfJapan,
     BankOfJapanParams,
+    direction_of,
     exceptional_purchase_probability,
     fixed_rate_schedule,
 )
@@ -61,6 +62,48 @@ def test_the_event_carries_what_was_priced() -> None:
     assert isinstance(hold, ev.PolicyGuidance)
     assert hold.near_term_change_bp == pytest.approx(-25.0 * event.expected_share)
     assert price_news(view.public, [hold])[INDEX["JGB2"]] > 0.0  # a feared rise that does not come
+
+
+def heard(days: int, daily_bp: float, **params) -> BankOfJapan:
+    """The bank after so many days with the same news about the two-year yield."""
+    boj = open_authority(BankOfJapan, make_view(), **params)
+    for day in range(1, days + 1):
+        boj.announce(make_view(day=day, news={"JGB2": daily_bp}))
+    return boj
+
+
+def test_rate_news_before_a_meeting_gives_the_decision_away() -> None:
+    view = make_view(day=20, public=MEETING | LONG_AGO)
+    plain = open_authority(BankOfJapan, view).hike_probabilities(view)[0]
+    assert 0.1 < plain < 0.4
+    assert heard(10, 1.0).hike_probabilities(view)[0] > 0.99
+    assert heard(10, -1.0).hike_probabilities(view)[0] < 0.01
+    assert heard(10, 0.0).hike_probabilities(view)[0] == plain
+    assert heard(10, 1.0, known_share=0.0).hike_probabilities(view)[0] == pytest.approx(plain)
+    small, large = (heard(10, size).hike_probabilities(view) for size in (0.1, 5.0))
+    assert small == pytest.approx(large)  # direction counts, not how busy the days were
+    (event,) = heard(10, 1.0).announce(view)
+    assert event.expected_share > 0.99
+
+
+def test_only_the_last_days_count_and_each_of_them_once() -> None:
+    boj = heard(15, 1.0)
+    assert len(boj.rate_news) == 10
+    today = make_view(day=16, news={"JGB2": -2.0})
+    for _ in range(3):
+        boj.announce(today)
+    assert boj.rate_news[-1] < 0.0 < boj.rate_news[-2]
+
+
+def test_news_makes_rises_neither_rarer_nor_more_frequent() -> None:
+    """The mean probability over ten days' news is the rule's, and little is left for the day."""
+    rng = np.random.default_rng(5)
+    for plain in (0.1, 0.25, 0.6):  # tails as heavy as those of news about rates
+        sums = [direction_of(list(row)) for row in rng.standard_t(30, (20_000, 10))]
+        q = np.array([economy.after_news(plain, s, 0.98) for s in sums])
+        assert q.mean() == pytest.approx(plain, abs=0.02)
+        assert (q * (1.0 - q)).mean() < 0.2 * plain * (1.0 - plain)
+    assert direction_of([]) == direction_of([0.0, 0.0]) == 0.0
 
 
 def test_the_trap_weak_yen_against_disorder() -> None:
