@@ -134,24 +134,6 @@ def test_hedge_cost_moves_hedged_bonds_only_and_their_sale_leaves_the_yen_alone(
     assert sold > 3.0 * -(first["quantity"] * first["hedge"]).sum()
 
 
-def test_the_charge_on_open_bonds_follows_years_of_volatility_not_a_month_of_it() -> None:
-    """A calm month frees no capital; a year of twice the usual moves takes the pickup down by the charge on it."""
-    sector, view = opened(LifeInsurers), make_view(switches=only("repatriation"))
-    quiet = make_view(switches=only("repatriation"), vol_ratio={"USDJPY": 0.5})
-    before = monthly_share_sold(sector.decide(view), sector, view)
-    assert monthly_share_sold(sector.decide(quiet), sector, quiet) == pytest.approx(before)
-    held = (sector.book.units * view.unit_value_usd)[:, FOREIGN_BONDS]
-    usual_pp = sector.pickups_pp(view, held)[1]
-    twice = np.where(np.arange(view.vol.size) == USDJPY, 2.0 * view.vol, 0.0)
-    wild_day = replace(view, log_price=view.close + twice)
-    for _ in range(250):
-        sector.end_of_day(wild_day)
-    calm_pct = 100.0 * np.sqrt(250.0) * float(view.vol[USDJPY])
-    lost = usual_pp - sector.pickups_pp(view, held)[1]
-    np.testing.assert_allclose(lost, 0.35 * calm_pct * (np.sqrt(0.5 + 0.5 * 4.0) - 1.0), rtol=1e-9)
-    assert monthly_share_sold(sector.decide(view), sector, view) > 1.2 * before
-
-
 def test_unforced_sales_respect_depth() -> None:
     sector = opened(LifeInsurers)
     thin = make_view(move={"JGB30": 300.0}, switches=only("repatriation"), depth_scale=1e-3)
