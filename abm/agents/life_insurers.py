@@ -94,7 +94,7 @@ class LifeInsurerParams(Params):
         0.35,
         "pp per pp",
         "residents bought JPY 0.12 tn a month less abroad per pp by which 20-day volatility had risen in three months "
-        "(MoF flows, 2006-2026, t = -2.4, own estimate), insurers about 0.03 of it; this charge makes 0.03 to 0.06 [calc]",
+        "(MoF, 2006-2026, t = -2.4, own estimate), insurers about 0.03 of it; this charge makes 0.03 to 0.06 [calc]",
         "charge on unhedged yield per annual USDJPY volatility",
         0,
         2,
