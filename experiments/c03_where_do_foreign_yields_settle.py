@@ -48,7 +48,7 @@ RESERVES = "ministry_of_finance"
 NOBODY_RETURNS = ("repatriation", "policy_mix")  # the model's own holders stay: the return is what is imposed
 UNHEDGED = {"life_insurers": 0.56, "pension_funds": 0.93, "banks": 0.16}  # part whose currency comes home [calc]
 STATE = load_scenario("baseline").state
-SHARE = 0.15
+SHARE = 0.2
 YEN, HIGHER = "1 year, yen bought", "1 year, home yields higher"
 
 
