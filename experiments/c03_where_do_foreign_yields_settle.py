@@ -170,6 +170,7 @@ def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:
         for ax in row:
             ax.axhspan(*CLAIMED_BP, color=GREY, alpha=0.25, linewidth=0)
             zero_line(ax)
+            ax.set_ylim(top=1.3 * ax.get_ylim()[1])
         save(figure, path)
 
 
@@ -202,16 +203,16 @@ def _draw_sizes(ax: Axes, runs: Runs) -> None:
     """Sizes of the return, and what may go with it."""
     sizes = np.array(list(SIZES.values())) / 1000.0
     estimates = [mean("", "bp", settled(world_yield(runs, name))) for name in SIZES]
-    _bars(ax, sizes, estimates, VERMILLION, "half; all; all and official reserves")
+    _bars(ax, sizes, estimates, VERMILLION, "half; all; all and official reserves (mostly short)")
     ax.plot([0.0, *sizes], [0.0, *(e.value for e in estimates)], color=VERMILLION, linewidth=0.9, alpha=0.6)
     for name, color, words in (
         (YEN, GREEN, "all, and the yen bought"),
-        (HIGHER, PURPLE, "all, and home yields higher"),
+        (HIGHER, PURPLE, "all, and Japan's policy rate expected to end 1 point higher"),
     ):
         _bars(ax, sizes[1:2], [mean("", "", settled(world_yield(runs, name)))], color, words)
     ax.set_xlim(0.0, 1.15 * sizes[-1])
     ax.set_xlabel("sold within one year, USD tn")
-    ax.legend(loc="lower right")
+    ax.legend(loc="upper left")
     heading(ax, "How it grows with the size", "bp", "mean yield, two months after the last sale; lines: 95 %")
 
 
