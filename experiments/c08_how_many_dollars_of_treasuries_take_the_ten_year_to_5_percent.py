@@ -146,7 +146,7 @@ def refine(runs: Runs) -> dict[str, Arm]:
             passed = (highest > 100.0 * (LINE_PCT - start)).mean(axis=1) >= 0.5
             usd_bn = next_amount(sold, passed, MOST_A_DAY_USD_BN * 5 * weeks)
             if usd_bn is not None:
-                asked[sale_name(weeks, usd_bn)] = sale(weeks, usd_bn)
+                asked[sale_name(weeks, usd_bn)] = sale(weeks, usd_bn).shortened(runs["calm"].days)
     return asked
 
 
