@@ -215,7 +215,7 @@ def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:
         ordered = sorted(POLICIES, key=lambda name: points[name])
         failed = max(abs(float(answered(runs, name, insolvencies).mean())) for name in POLICIES)
         _consequence(row[1], runs, ordered, best, "stress")
-        heading(row[1], "Highest stress index", "", f"added; insolvencies change by {failed:.2g} at most")
+        heading(row[1], "Highest stress index", "", f"added, by any jump; insolvencies change by {failed:.2g} at most")
         row[1].set_yticks(range(len(ordered)), ordered)
         _consequence(row[2], runs, ordered, best, "inflation")
         heading(row[2], "Inflation after 60 days", "", "added; lines: 95 %; dark: not dominated")
