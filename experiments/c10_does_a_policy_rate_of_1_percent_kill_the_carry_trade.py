@@ -31,7 +31,7 @@ from abm.study.claims.arms import Arm
 from abm.world.events import Event, PolicyGuidance, PolicyRate, RiskAversion
 
 NOW_PCT, RATES_PCT = 0.75, (1.0, 1.25, 1.5)
-RISE_DAY, DAYS = 21, 40  # trading days: the rise is on 10 February 2026, twenty days from it count
+RISE_DAY, DAYS = 21, 40  # trading days: the rise is on 12 February 2026, twenty days from it count
 FLIGHT = RiskAversion(day=RISE_DAY, change_sd=2.0, half_life_days=10.0)
 HELD = {"days": DAYS, "without": ("boj_policy_rule",)}  # the bank decides nothing else in between
 CLOSING = ("carry", "carry_unwind", "risk_limit", "stop_loss", "margin_call")  # why funds, not retail accounts, trade
@@ -42,7 +42,7 @@ KINDS = {"announced": (GREEN, "told in small steps over four weeks"),
          "turbulent": (VERMILLION, "told, with a flight from risk")}  # fmt: skip
 
 # -- the phase diagram: where, for a given leverage, more than half is closed in half of the runs --
-LEVERAGES, SIZES_USD_BN, STEPS, SHARE = (3.0, 4.0, 5.0, 6.5, 8.0), (75.0, 600.0), 4, 0.1
+LEVERAGES, SIZES_USD_BN, STEPS, SHARE = (3.0, 4.0, 5.0, 7.0), (75.0, 600.0), 4, 0.1
 MOST_OVER_MEDIAN = 1.6  # highest leverage over the median one, as by default
 STATES = {"January 2026": (150.0, 0.25), "July 2024": (250.0, 1.0)}  # size, USD bn, and crowding against July 2024
 USUAL_LEVERAGE = 5.0
@@ -262,8 +262,8 @@ def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:
         title = "Does a policy rate of 1.0 % kill the carry trade?"
         debt = yen_debt_usd_bn(runs["calm"])
         subtitle = (
-            f"{len(runs['calm'].seeds)} seeds, paired with the rate left at {NOW_PCT} %; funds owe USD {debt:.0f} bn in "
-            "yen on day 0; the rise comes on 10 February 2026; bars: 95 %"
+            f"{len(runs['calm'].seeds)} seeds, paired with a rate of {NOW_PCT} %; funds owe USD {debt:.0f} bn in "
+            "yen on day 0; the rise comes on 12 February 2026; bars: 95 %"
         )
         figure, (row,) = new_figure(1, 3, (14, 4.8), title, subtitle)
         _by_rate(row[0], runs)
@@ -359,7 +359,7 @@ CLAIM = Claim(
     claim="A policy rate of 1.0 % kills the carry trade.",
     question="How much yen carry does a policy rate of 1.0, 1.25 or 1.5 % close, and is it the level, the surprise or "
     "the turbulence around it?",
-    design="From 13 January 2026, when the rate is 0.75 %, it rises on 10 February to 1.0, 1.25 or 1.5 %: told in "
+    design="From 13 January 2026, when the rate is 0.75 %, it rises on 12 February to 1.0, 1.25 or 1.5 %: told in "
     "twenty small steps before, after which the expected path is where a surprise leaves it; as a surprise; told, "
     "with a flight from risk of two standard deviations of the VIX on the day. The bank's own rule is off; same "
     "random numbers. Closed is the yen debt that carry funds have repaid by 40 days, twenty from the rise, beyond "
