@@ -243,8 +243,9 @@ def by_rise(runs: Runs) -> dict[str, Estimate]:
     rises, bought = [], []
     for name in WORDS:
         y = 100.0 * runs[name].level("JGB30")
-        rises.append((y[:, 5:-1] - y[:, :-6]).ravel())
-        bought.append((runs[name].column("boj_purchases_jpy_tn")[:, 6:] > LEAST_JPY_TN).ravel())
+        days = np.arange(2, y.shape[1])
+        rises.append((y[:, days - 1] - y[:, np.maximum(days - 6, 0)]).ravel())
+        bought.append((runs[name].column("boj_purchases_jpy_tn")[:, days] > LEAST_JPY_TN).ravel())
     rise, day = np.concatenate(rises), np.concatenate(bought)
     found = {}
     for low, high in pairwise(RISES_BP):
@@ -282,19 +283,25 @@ def _burden(ax: Axes, runs: Runs) -> None:
     heading(ax, "Interest bill over tax revenue", "%", "median, 25-75 % and 5-95 %; jumps: revenue forgone by tax cuts")
 
 
+def part_pct(runs: Ensemble) -> dict[str, float]:
+    """Part of all bonds sold that the bank buys, its plan included, by quarters of thirteen weeks, %, mean."""
+    plan = float(runs.arm.scenario.state.planned_purchases_jpy_tn_per_month.sum()) / DAYS_PER_MONTH
+    sold, beyond = issued(runs), runs.column("boj_purchases_jpy_tn")[:, 1:]
+    found = {}
+    for first in range(0, sold.shape[1], QUARTER_WEEKS):
+        last = min(first + QUARTER_WEEKS, sold.shape[1])
+        bought = (plan + beyond[:, 5 * first : 5 * last]).sum(axis=1)
+        found[f"{first + 1}-{last}"] = 100.0 * float(bought.mean() / sold[:, first:last].sum(axis=1).mean())
+    return found
+
+
 def _part(ax: Axes, runs: Runs) -> None:
-    plan = float(runs["calm"].arm.scenario.state.planned_purchases_jpy_tn_per_month.sum()) / DAYS_PER_MONTH
-    shown = [*WORDS.items(), ("four times, nothing exceptional", "the same, exceptional purchases switched off")]
-    for name, words in shown:
-        sold, bought = issued(runs[name]), runs[name].column("boj_purchases_jpy_tn")[:, 1:]
-        starts = range(0, sold.shape[1], QUARTER_WEEKS)
-        whole = [sold[:, s : s + QUARTER_WEEKS].sum(axis=1) for s in starts]
-        days = [slice(5 * s, 5 * (s + QUARTER_WEEKS)) for s in starts]
-        taken = [bought[:, d].sum(axis=1) + plan * bought[:, d].shape[1] for d in days]
-        share_pct = [100.0 * float(t.mean() / w.mean()) for t, w in zip(taken, whole, strict=True)]
-        style, color = ("--", BLUE) if "," in name else ("-", COLORS[name])
-        ax.plot(range(len(share_pct)), share_pct, marker="o", markersize=4, linestyle=style, color=color, label=words)
-    ax.set_xticks(range(len(share_pct)), [f"{13 * i + 1}-{13 * (i + 1)}" for i in range(len(share_pct))])
+    lines = [(name, words, COLORS[name], "-") for name, words in WORDS.items()]
+    without = "four times, nothing exceptional"
+    lines.append((without, f"{WORDS['four times']}, exceptional purchases switched off", BLUE, "--"))
+    for name, words, color, style in lines:
+        part = part_pct(runs[name])
+        ax.plot(list(part), list(part.values()), "o", linestyle=style, markersize=4, color=color, label=words)
     ax.set_xlabel("weeks")
     ax.set_ylim(0.0, 1.6 * ax.get_ylim()[1])
     ax.legend(loc="upper left")
@@ -304,10 +311,8 @@ def _part(ax: Axes, runs: Runs) -> None:
 def _when(ax: Axes, runs: Runs) -> None:
     rows = by_rise(runs)
     values = [e.value for e in rows.values()]
-    known = [e.known for e in rows.values()]
-    error = [[e.value - e.low if k else 0.0 for e, k in zip(rows.values(), known, strict=True)],
-             [e.high - e.value if k else 0.0 for e, k in zip(rows.values(), known, strict=True)]]  # fmt: skip
-    ax.bar(range(len(rows)), values, 0.6, yerr=error, color=ORANGE, ecolor="#333333")
+    limits = [(e.value - e.low, e.high - e.value) if e.known else (0.0, 0.0) for e in rows.values()]
+    ax.bar(range(len(rows)), values, 0.6, yerr=np.transpose(limits), color=ORANGE, ecolor="#333333")
     labels = [f"{words}\n({e.seeds:,} days)" for words, e in rows.items()]
     ax.set_xticks(range(len(rows)), labels)
     ax.set_xlabel("rise of the 30-year yield in the five days before, bp")

@@ -1,5 +1,6 @@
 """Every claim's script in miniature, and what keeps their runs, numbers and report honest."""
 
+import csv
 import json
 import re
 from dataclasses import replace
@@ -18,6 +19,7 @@ from abm.study.claims.runs import ObservedModel, Store, observed_model
 from abm.study.claims.trial import load_claims, try_claims
 from abm.study.free import free_parameters
 from abm.world.errors import InputError
+from experiments import channels_which_channel_moves_which_market as channels
 from experiments import publish_claims
 
 ROOT = Path(__file__).parents[1]
@@ -96,6 +98,15 @@ def test_the_readme_says_what_the_published_verdicts_say() -> None:
     text, published = (ROOT / "README.md").read_text(), publish_claims.PUBLISHED / "claims.json"
     document = json.loads(published.read_text()) if published.exists() else None
     assert publish_claims.with_verdicts(text, document) == text, "run make publish-claims"
+
+
+def test_channels_in_miniature(tmp_path: Path) -> None:
+    cells = channels.channels(2, 1, tmp_path / "claims", days=6)
+    rows = list(csv.DictReader((tmp_path / "claims" / "figures" / "channels.csv").read_text().splitlines()))
+    assert len(rows) == len(cells) == (1 + len(channels.CHANNELS)) * len(channels.MARKETS)
+    whole = {row["market"]: float(row["adds"]) for row in rows if row["channel"] == channels.WHOLE}
+    assert whole["JGB40"] > 0.0
+    assert (tmp_path / "claims" / "figures" / "channels.png").stat().st_size > 10_000
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------
