@@ -35,11 +35,11 @@ RISE_DAY, DAYS = 21, 40  # trading days: the rise is on 12 February 2026, twenty
 FLIGHT = RiskAversion(day=RISE_DAY, change_sd=2.0, half_life_days=10.0)
 HELD = {"days": DAYS, "without": ("boj_policy_rule",)}  # the bank decides nothing else in between
 CLOSING = ("carry", "carry_unwind", "risk_limit", "stop_loss", "margin_call")  # why funds, not retail accounts, trade
-HALF_PCT = 50.0
+HALF_PCT, TOP_PCT = 50.0, 140.0  # killed; top of the figure, so that intervals of a few seeds do not flatten the bars
 FIRST, LAST = RATES_PCT[0], RATES_PCT[-1]
-KINDS = {"announced": (GREEN, "told in small steps over four weeks"),
-         "surprise": (BLUE, "nobody expects it"),
-         "turbulent": (VERMILLION, "told, with a flight from risk")}  # fmt: skip
+KINDS = {"announced": (GREEN, "announced in small steps over four weeks"),
+         "surprise": (BLUE, "a surprise"),
+         "turbulent": (VERMILLION, "announced, with a flight from risk")}  # fmt: skip
 
 # -- the phase diagram: where, for a given leverage, more than half is closed in half of the runs --
 LEVERAGES, SIZES_USD_BN, STEPS, SHARE = (3.0, 4.0, 5.0, 7.0), (75.0, 600.0), 4, 0.1
@@ -47,14 +47,14 @@ MOST_OVER_MEDIAN = 1.6  # highest leverage over the median one, as by default
 STATES = {"January 2026": (150.0, 0.25), "July 2024": (250.0, 1.0)}  # size, USD bn, and crowding against July 2024
 USUAL_LEVERAGE = 5.0
 LINES = {"no rise": (GREY, "no rise at all"),
-         "surprise": (BLUE, "1.0 %, nobody expects it"),
-         "turbulent": (VERMILLION, "1.0 %, told, with a flight from risk")}  # fmt: skip
+         "surprise": (BLUE, "1.0 %, a surprise"),
+         "turbulent": (VERMILLION, "1.0 %, announced, with a flight from risk")}  # fmt: skip
 
 
 # -- worlds ----------------------------------------------------------------------------------------------------------
 
 
-def told(change_bp: float) -> Iterator[Event]:
+def guided(change_bp: float) -> Iterator[Event]:
     """Guidance that lifts the expected path, day by day, to where a surprise of this size would, and then the rise."""
     share, days = PolicyRate.model_fields["terminal_share"].default, range(1, RISE_DAY)
     step = change_bp / len(days)
@@ -69,13 +69,13 @@ def name_of(kind: str, rate_pct: float) -> str:
 
 
 def worlds(rate_pct: float, share: float) -> dict[str, Arm]:
-    """The rise to a rate as told long ahead, as a surprise, and as told but with a flight from risk on its day."""
+    """The rise to a rate: announced long ahead, a surprise, announced but with a flight from risk on its day."""
     change_bp = 100.0 * (rate_pct - NOW_PCT)
     surprise = PolicyRate(day=RISE_DAY, bank="BOJ", change_bp=change_bp, expected_share=0.0)
     return {
-        name_of("announced", rate_pct): arm("baseline", *told(change_bp), share=share, **HELD),
+        name_of("announced", rate_pct): arm("baseline", *guided(change_bp), share=share, **HELD),
         name_of("surprise", rate_pct): arm("baseline", surprise, share=share, **HELD),
-        name_of("turbulent", rate_pct): arm("baseline", *told(change_bp), FLIGHT, share=share, **HELD),
+        name_of("turbulent", rate_pct): arm("baseline", *guided(change_bp), FLIGHT, share=share, **HELD),
     }
 
 
@@ -127,16 +127,17 @@ def verdict(found: dict[str, Estimate]) -> Verdict:
         return Verdict(UNDECIDED, "Too few seeds for an interval.")
     value = {name: e.value for name, e in found.items()}
     said = (
-        f"A rise to {FIRST} % closes {value['announced, first']:.0f} % of the funds' yen debt if told ahead and "
+        f"A rise to {FIRST} % closes {value['announced, first']:.0f} % of the funds' yen debt if announced ahead and "
         f"{value['surprise, first']:.0f} % as a surprise; {LAST} % at once closes {value['surprise, last']:.0f} %. "
-        f"A flight from risk closes {value['flight']:.0f} % without any rise; told rises to {FIRST} and {LAST} % then "
-        f"add {value['turbulent, first']:.0f} and {value['turbulent, last']:.0f} points."
+        f"A flight from risk closes {value['flight']:.0f} % without any rise; announced rises to {FIRST} and {LAST} % "
+        f"then add {value['turbulent, first']:.0f} and {value['turbulent, last']:.0f} points."
     )
     kills = [name for name, e in of_rates.items() if e.above(HALF_PCT)]
     if "announced, first" in kills:
         return Verdict(SUPPORTED, said)
     if kills:
-        return Verdict(CONDITIONAL, f"{said} More than half is closed by: {'; '.join(found[k].text for k in kills)}.")
+        which = "; ".join(found[name].text.removeprefix("carry closed by ") for name in kills)
+        return Verdict(CONDITIONAL, f"{said} More than half is closed by: {which}.")
     if all(e.below(HALF_PCT) for e in of_rates.values()):
         return Verdict(NOT_SUPPORTED, said)
     return Verdict(UNDECIDED, said)
@@ -286,9 +287,9 @@ def _by_rate(ax: Axes, runs: Runs) -> None:
                    label=words if rate == FIRST else None)  # fmt: skip
     ax.axhline(HALF_PCT, color="#333333", linewidth=0.9, linestyle="--")
     ax.axhline(0.0, color="#666666", linewidth=0.8)
-    ax.set_xticks(range(1 + len(RATES_PCT)), [f"{rate:g} %" for rate in (NOW_PCT, *RATES_PCT)])
+    ax.set_xticks(range(1 + len(RATES_PCT)), [f"{rate:.2f} %" for rate in (NOW_PCT, *RATES_PCT)])
     ax.set_xlabel(f"policy rate after the rise; {NOW_PCT} %: flight from risk without a rise")
-    ax.set_ylim(top=1.35 * max(ax.get_ylim()[1], HALF_PCT))
+    ax.set_ylim(top=TOP_PCT)
     ax.legend(loc="upper left")
     heading(ax, "Carry closed four weeks after the rise", "% of yen debt", "beyond the calm world; dashed: half")
 
@@ -306,7 +307,7 @@ def _paths(ax: Axes, runs: Runs) -> None:
     ends = np.minimum(5 * np.arange(repaid(runs["calm"]).shape[1] + 1), runs["calm"].days)
     for kind, rate, color, style in shown:
         path = difference(runs[name_of(kind, rate)], runs["calm"], repaid).mean(axis=0)
-        ax.plot(dates[ends], [0.0, *path], color=color, linestyle=style, label=f"{rate:g} %, {kind}")
+        ax.plot(dates[ends], [0.0, *path], color=color, linestyle=style, label=f"{rate} %, {kind}")
     flight = difference(runs["flight"], runs["calm"], repaid).mean(axis=0)
     ax.plot(dates[ends], [0.0, *flight], color=GREY, label="flight from risk alone")
     ax.axvline(dates[min(RISE_DAY, runs["calm"].days)], color="#333333", linewidth=0.9, linestyle=":")
@@ -328,7 +329,7 @@ def _phases(ax: Axes, runs: Runs) -> None:
                 ax.plot(x, SIZES_USD_BN[1 if at.low > 0.0 else 0], "^" if at.low > 0.0 else "v", color=color)
     for words, (size, _) in STATES.items():
         ax.plot(USUAL_LEVERAGE, size, "*", color=DARK, markersize=11)
-        ax.annotate(f"size of {words}", (USUAL_LEVERAGE, size), xytext=(7, -3), textcoords="offset points", fontsize=8)
+        ax.annotate(f"size of {words}", (USUAL_LEVERAGE, size), xytext=(8, 5), textcoords="offset points", fontsize=8)
     ax.set_yscale("log")
     ticks = (75, 100, 150, 200, 300, 400, 600)
     ax.set_yticks(ticks, [str(t) for t in ticks])
@@ -359,16 +360,16 @@ CLAIM = Claim(
     claim="A policy rate of 1.0 % kills the carry trade.",
     question="How much yen carry does a policy rate of 1.0, 1.25 or 1.5 % close, and is it the level, the surprise or "
     "the turbulence around it?",
-    design="From 13 January 2026, when the rate is 0.75 %, it rises on 12 February to 1.0, 1.25 or 1.5 %: told in "
-    "twenty small steps before, after which the expected path is where a surprise leaves it; as a surprise; told, "
+    design="From 13 January 2026, when the rate is 0.75 %, it rises on 12 February to 1.0, 1.25 or 1.5 %: announced in "
+    "twenty small steps before, after which the expected path is where a surprise leaves it; as a surprise; announced, "
     "with a flight from risk of two standard deviations of the VIX on the day. The bank's own rule is off; same "
     "random numbers. Closed is the yen debt that carry funds have repaid by 40 days, twenty from the rise, beyond "
     "the same world without a rise. Phase diagram: size of the trade and median leverage of funds are moved, crowding "
     "with the size as between January 2026 and July 2024; for each leverage the size at which half of the runs close "
     "more than half is found by bisection.",
     rule="Killed means that more than half of the yen debt is closed (whole interval). Supported if a rise to 1.0 % "
-    "told ahead kills; under conditions if only a surprise, a turbulence (beyond what the flight from risk closes by "
-    "itself) or 1.5 % kills; not supported if none of them does (every interval below half); else undecided.",
+    "announced ahead kills; under conditions if only a surprise, a turbulence (beyond what the flight from risk closes "
+    "by itself) or 1.5 % kills; not supported if none of them does (every interval below half); else undecided.",
     arms={
         "calm": arm("baseline", **HELD),
         "flight": arm("baseline", FLIGHT, **HELD),
