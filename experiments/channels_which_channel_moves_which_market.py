@@ -27,6 +27,7 @@ from abm.study.paths import unit_of
 SCENARIO = "sanaenomics"
 WITH, CALM, WHOLE = "as it is", "no shock", "the shock as a whole"
 CHANNELS: Mapping[str, tuple[str, ...]] = {
+    "re-pricing of fiscal promises": ("fiscal_concern",),
     "repatriation": ("repatriation",),
     "currency hedging of insurers": ("hedging",),
     "buyers' strike": ("buyers_strike",),
@@ -54,7 +55,8 @@ MARKETS = (
     "BTC",
 )
 SOON = 14  # trading days: ten after the announcement
-BRIGHT = 3.0  # calm daily standard deviations at which a colour is fullest
+BRIGHT = 1.0  # calm daily standard deviations at which a colour is fullest
+SMALLEST = 0.005  # bp or per cent; less is shown as zero
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def write(cells: Sequence[Cell], path: Path) -> None:
 
 def shown(effect: Estimate) -> str:
     """Number of a cell."""
-    return f"{effect.value:+.1f}" if effect.unit == "bp" else f"{effect.value:+.2f}"
+    return f"{effect.value:+.2f}" if abs(effect.value) >= SMALLEST else "0"
 
 
 def draw(cells: Sequence[Cell], path: Path) -> None:
@@ -127,7 +129,7 @@ def draw(cells: Sequence[Cell], path: Path) -> None:
     with drawing():
         figure, ((ax,),) = new_figure(1, 1, (12.5, 6.4), "Which channel moves which market?", subtitle)
         image = _heat_map(ax, chosen)
-        bar = figure.colorbar(image, ax=ax, shrink=0.7, pad=0.01)
+        bar = figure.colorbar(image, ax=ax, shrink=0.7, pad=0.01, extend="both")
         bar.set_label("standard deviations of a calm day")
         save(figure, path)
 
@@ -137,9 +139,11 @@ def _heat_map(ax: Axes, cells: Sequence[Cell]) -> object:
     matrix = np.array([c.calm_sd for c in cells]).reshape(len(channels), len(MARKETS))
     image = ax.imshow(matrix, cmap="RdBu_r", vmin=-BRIGHT, vmax=BRIGHT, aspect="auto")
     for c in cells:
-        color = "white" if abs(c.calm_sd) > 0.7 * BRIGHT else DARK if c.clear else "#777777"
-        ax.text(MARKETS.index(c.market), channels.index(c.channel), shown(c.effect), ha="center", va="center",
-                fontsize=8, color=color, fontweight="bold" if c.clear else "normal")  # fmt: skip
+        words, at = shown(c.effect), (MARKETS.index(c.market), channels.index(c.channel))
+        bold = c.clear and words != "0"
+        color = "white" if abs(c.calm_sd) > 0.7 * BRIGHT else DARK if bold else "#777777"
+        weight = "bold" if bold else "normal"
+        ax.text(*at, words, ha="center", va="center", fontsize=8, color=color, fontweight=weight)
     ax.set_xticks(range(len(MARKETS)), [f"{m}\n{unit_of(m)}" for m in MARKETS])
     ax.set_yticks(range(len(channels)), channels)
     ax.axhline(0.5, color="white", linewidth=4)
@@ -183,6 +187,8 @@ def main() -> None:
     options.add_argument("--out", type=Path, default=OUT)
     chosen = options.parse_args()
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=110)
     console.print(drawn(channels(chosen.seeds, chosen.workers, chosen.out)))
     print(f"\nFiles: {chosen.out / FIGURES}/channels.csv, channels.png")
 
