@@ -50,6 +50,7 @@ STIMULUS_JPY_TN, TAX_JPY_TN = 21.3, 5.0  # of the main scenario
 PROJECTED_JPY_TN, PROJECTED_YEARS = (13.0, 21.6), 3  # interest bill of FY2026 and FY2029, Ministry of Finance
 PROJECTED_PCT = 100.0 * ((PROJECTED_JPY_TN[1] / PROJECTED_JPY_TN[0]) ** (1.0 / PROJECTED_YEARS) - 1.0)  # a year
 HALF_PCT = 50.0
+LEAST_EXTRA_JPY_TN = 0.1  # less comes from the conversion into yen
 LEAST_JPY_TN = 1e-6  # smaller purchases are rounding
 JGBS = ("JGB2", "JGB10", "JGB20", "JGB30", "JGB40")
 DAYS_PER_MONTH, QUARTER_WEEKS = 21.0, 13
@@ -141,8 +142,9 @@ def beyond_plan(runs: Ensemble) -> np.ndarray:
 
 
 def extra(runs: Runs, name: str) -> np.ndarray:
-    """Bonds sold more than without the programme, JPY tn, (seeds,)."""
-    return difference(runs[name], runs["calm"], lambda r: issued(r).sum(axis=1))
+    """Bonds sold more than without the programme, JPY tn, (seeds,); zero as long as only exchange rates differ."""
+    more = difference(runs[name], runs["calm"], lambda r: issued(r).sum(axis=1))
+    return np.where(more > LEAST_EXTRA_JPY_TN, more, 0.0)
 
 
 def bought_pct(runs: Runs, name: str) -> Estimate:

@@ -141,7 +141,7 @@ def _heat_map(ax: Axes, cells: Sequence[Cell]) -> object:
     for c in cells:
         words, at = shown(c.effect), (MARKETS.index(c.market), channels.index(c.channel))
         bold = c.clear and words != "0"
-        color = "white" if abs(c.calm_sd) > 0.7 * BRIGHT else DARK if bold else "#777777"
+        color = "white" if abs(c.calm_sd) > 0.7 * BRIGHT else DARK if bold else "#555555"
         weight = "bold" if bold else "normal"
         ax.text(*at, words, ha="center", va="center", fontsize=8, color=color, fontweight=weight)
     ax.set_xticks(range(len(MARKETS)), [f"{m}\n{unit_of(m)}" for m in MARKETS])
