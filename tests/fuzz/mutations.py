@@ -3,6 +3,7 @@
 import copy
 import datetime as dt
 import math
+import sys
 from collections.abc import Callable
 from random import Random
 from typing import Any, Final
@@ -174,9 +175,11 @@ def _move(holder: Any, key: Any, chance: Random) -> None:
 def _scale(holder: Any, key: Any, chance: Random) -> None:
     value = holder[key]
     if isinstance(value, int | float) and not isinstance(value, bool):
-        holder[key] = value * chance.choice([-1, 0, 10, 1000, -1000, 0.001, 1e9])
+        if abs(value) <= sys.float_info.max:  # larger whole numbers times a fraction are no number of Python's
+            holder[key] = value * chance.choice([-1, 0, 10, 1000, -1000, 0.001, 1e9])
     elif isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        holder[key] = dt.date.fromordinal(max(1, value.toordinal() + chance.choice([-1, 1, 4, -400, 400, 20_000])))
+        day = value.toordinal() + chance.choice([-1, 1, 4, -400, 400, 20_000])
+        holder[key] = dt.date.fromordinal(min(max(day, 1), dt.date.max.toordinal()))
 
 
 TABLE_CHANGES: Final[tuple[Callable[[Any, Any, Random], None], ...]] = (
