@@ -14,6 +14,7 @@ from abm.world.instruments import (
     FX,
     HOLDABLE,
     INDEX,
+    JGBS,
     JPY,
     N_CCY,
     N_MARKETS,
@@ -328,6 +329,41 @@ def test_the_auctions_imbalance_lands_on_the_market_makers_and_is_reported():
     beyond = ledger.settle(order, order["quantity"], [schedule("dealers")], taken, LOG_PRICE, LOG_PRICE, 1)
     np.testing.assert_allclose(beyond, -0.5 * _in(UST10), atol=1e-12)
     assert ledger.book("dealers").holdings_usd(LOG_PRICE)[:, UST10].sum() == pytest.approx(-2.0)
+    ledger.check(1)
+
+
+def test_weights_are_taken_as_parts_of_their_sum():
+    """Weights that add up to one but for their sixth digit still split the whole."""
+    ledger, makers = empty_ledger(), [schedule("dealers")]
+    makers[0].weights[:] *= 1.0 + 5e-7
+    settle_at_quote(ledger, as_orders("banks", post(UST10, 2.0, "valuation", funding=USD)), makers)
+    assert ledger.book("dealers").holdings_usd(LOG_PRICE)[:, UST10].sum() == pytest.approx(-2.0, rel=1e-12)
+    assert max(imbalances(ledger).values()) < 1e-12
+
+
+@pytest.mark.parametrize("names", [("government", "banks", "rest_of_world"), ("banks", "government", "rest_of_world")])
+def test_the_government_pays_for_its_bonds_wherever_it_stands(names):
+    ledger = Ledger(dict.fromkeys(names, 1))
+    ledger.open({}, OUTSTANDING, LOG_PRICE)
+    ledger.accrue(LOG_PRICE, np.full(N_MARKETS, 2.0), np.zeros(N_CCY), np.zeros(3), np.zeros(N_MARKETS), 250.0)
+    jgbs = ledger.issued[JGBS] @ PRICE[JGBS]
+    assert ledger.book("government").cash[0, JPY] == pytest.approx(-0.02 * jgbs)
+    assert max(imbalances(ledger).values()) < 1e-12
+
+
+@pytest.mark.parametrize(
+    "names", [("banks", "life_insurers", "rest_of_world"), ("life_insurers", "banks", "rest_of_world")]
+)
+def test_without_a_government_nobody_issues(names):
+    """Who sells a bond of an issuer without an account sells what it has; the rest of the world pays the coupon."""
+    ledger = Ledger(dict.fromkeys(names, 1))
+    ledger.open({}, OUTSTANDING, LOG_PRICE)
+    issued = ledger.issued.copy()
+    order = post(JGB10, -2.0, "valuation", funding=JPY)
+    order["sector"] = names.index("banks")
+    settle_at_quote(ledger, order)
+    np.testing.assert_array_equal(ledger.issued, issued)
+    assert ledger.book("banks").holdings_usd(LOG_PRICE)[0, JGB10] == pytest.approx(-2.0)
     ledger.check(1)
 
 
