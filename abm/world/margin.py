@@ -17,6 +17,7 @@ from abm.world.instruments import (
     HOLDABLE,
     INDEX,
     IS_BOND,
+    IS_FX,
     N_CCY,
     N_MARKETS,
     USD,
@@ -132,6 +133,41 @@ def liquidation_orders(sector: int, book: Book, members: Array, log_price: Array
     orders = join([sale, close, *convert])
     orders["sector"] = sector
     return orders
+
+
+def add_forced(orders: Array, filled: Array, forced: Array) -> Array:
+    """The day's orders and, after them, those of accounts forced to sell, so that no asset is sold twice.
+
+    A forced order sells what an account owns after its trades so far. In the next auction those trades may be filled
+    differently, where the last one or the next one cuts them. So in what an account is now forced to sell for cash,
+    its earlier sales are limited to what they have sold, and what it has bought today is not sold but bought no
+    longer. The account's net trade is the same wherever nothing is cut. Forced sales for cash do not react to prices.
+
+    orders: rows of the auctions so far. filled: (orders,) USD bn at the quote. forced: rows about to join them.
+    """
+    _, position = np.unique(np.concatenate([_position(orders), _position(forced)]), return_inverse=True)
+    before, now = position[: orders.size], position[orders.size :]
+    bought = np.bincount(before, np.where(_is_holding(orders), np.maximum(filled, 0.0), 0.0), position.size)
+    sold = np.bincount(now, np.where(_is_holding(forced), np.maximum(-forced["quantity"], 0.0), 0.0), position.size)
+    undone = np.minimum(bought, sold)
+    rows = _is_holding(orders) & (sold[before] > 0.0)
+    kept, left = (1.0 - undone / np.where(total > 0.0, total, 1.0) for total in (bought, sold))
+    orders, forced = orders.copy(), forced.copy()
+    orders["lo"][rows] = np.maximum(orders["lo"], np.minimum(filled, 0.0))[rows]
+    orders["hi"][rows] = np.minimum(orders["hi"], kept[before] * np.maximum(filled, 0.0))[rows]
+    forced["quantity"] *= np.where(_is_holding(forced), left[now], 1.0)
+    return join([orders, forced])
+
+
+def _position(orders: Array) -> Array:
+    """A number for each account's position in each market, (orders,)."""
+    account = orders["sector"].astype(np.int64) << 32 | orders["member"]
+    return np.asarray(account * N_MARKETS + orders["market"])
+
+
+def _is_holding(orders: Array) -> Array:
+    """Orders for bonds, shares or bitcoins against cash, flags (orders,)."""
+    return np.asarray(~orders["contract"] & ~IS_FX[orders["market"]])
 
 
 def maintenance_rate_by_notional(notional_usd: Array | float) -> Array:

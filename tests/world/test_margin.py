@@ -27,12 +27,13 @@ from abm.world.margin import (
     RETAIL_FX_RATE,
     TIER_MAINTENANCE,
     TIER_UP_TO_USD,
+    add_forced,
     initial_rates,
     initial_requirement,
     liquidation_orders,
     maintenance_rate_by_notional,
 )
-from abm.world.orders import REASON
+from abm.world.orders import REASON, post
 from tests.world.books import (
     INSURANCE,
     LENDERS,
@@ -41,6 +42,7 @@ from tests.world.books import (
     OUTSTANDING,
     ROWS,
     WORTH,
+    as_orders,
     imbalances,
     net_usd_bn,
     open_ledger,
@@ -131,6 +133,12 @@ def test_maintenance_margin_is_taxed_by_bracket():
     assert maintenance_rate_by_notional(5e7) * 5e7 == pytest.approx(margin)
 
 
+def test_every_bracket_counts_up_to_the_last():
+    edges, rates = np.concatenate([[0.0], TIER_UP_TO_USD[:-1], [1e9]]), TIER_MAINTENANCE
+    assert rates[-1] == 0.50
+    assert maintenance_rate_by_notional(1e9) * 1e9 == pytest.approx(np.diff(edges) @ rates)
+
+
 def test_maintenance_margin_is_continuous_and_its_rate_rises():
     edge = TIER_UP_TO_USD[:-1]
     below, above = edge * (1 - 1e-9), edge * (1 + 1e-9)
@@ -204,6 +212,43 @@ def test_an_em_bond_is_sold_with_its_currency():
 def test_nobody_called_nobody_sold():
     book = account_of_everything().book("carry_traders")
     assert liquidation_orders(4, book, np.zeros(4, bool), LOG_PRICE).size == 0
+
+
+# -- forced orders among those of the day ------------------------------------------------------------------------------
+
+
+def carry_order(market, quantity, member=0, **terms):
+    return as_orders("carry_traders", post(market, quantity, "carry", members=np.array([member]), **terms))
+
+
+def test_a_sale_that_was_cut_stays_cut_once_the_account_is_called():
+    """Of 10 owned, 6 were offered and 2 sold; the call sells the 8 left, so the first sale may not grow again."""
+    earlier, forced = carry_order(UST10, -6.0, lo=-10.0), carry_order(UST10, -8.0, lo=-8.0)
+    both = add_forced(earlier, np.array([-2.0]), forced)
+    assert both["lo"].tolist() == [-2.0, -8.0]
+    assert both["quantity"].tolist() == [-6.0, -8.0]
+    assert earlier["lo"][0] == -10.0
+
+
+@pytest.mark.parametrize(("forced", "bought", "sold"), [(-13.0, 0.0, -10.0), (-1.0, 2.0, 0.0), (-3.0, 0.0, 0.0)])
+def test_what_was_bought_today_is_bought_no_longer_before_anything_is_sold(forced, bought, sold):
+    """3 of 5 wanted were bought, so 13 are owned."""
+    both = add_forced(carry_order(UST10, 5.0, lo=-10.0), np.array([3.0]), carry_order(UST10, forced, lo=-13.0))
+    assert np.clip(both["quantity"], both["lo"], both["hi"]) == pytest.approx([bought, sold])
+
+
+def test_orders_of_others_in_other_markets_and_in_contracts_are_left_alone():
+    earlier = np.concatenate(
+        [
+            carry_order(UST10, -6.0, member=1),
+            carry_order(BTC, -6.0),
+            carry_order(USDJPY, 6.0),
+            carry_order(UST10, -6.0, contract=True),
+        ]
+    )
+    forced = np.concatenate([carry_order(UST10, -8.0), carry_order(USDJPY, -8.0)])
+    both = add_forced(earlier, 0.5 * earlier["quantity"], forced)
+    np.testing.assert_array_equal(both, np.concatenate([earlier, forced]))
 
 
 # -- defaults ----------------------------------------------------------------------------------------------------------
