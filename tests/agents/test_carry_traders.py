@@ -9,13 +9,12 @@ import pytest
 from abm.agents import carry_traders as ct
 from abm.agents.carry_traders import ASSETS, CarryParams, CarryTraders
 from abm.agents.kernels import contrarian_trades
-from abm.world.instruments import AUD, BTC, IDS, INDEX, JPY, MXN, N_MARKETS, USD, USDJPY
+from abm.world.instruments import AUD, BTC, INDEX, JPY, N_MARKETS, USD, USDJPY
 from abm.world.margin import BROKER, initial_rates, initial_requirement
 from abm.world.orders import REASON
 from tests.agents.desk import Desk, market_days
-from tests.agents.plain import plain_prices, plain_screen
-from tests.agents.reference import CarryWorld, Fund, RetailAccount
-from tests.agents.screen import make_view, net_by_market, open_book
+from tests.agents.plain import plain_carry_world, plain_prices, plain_screen
+from tests.agents.screen import make_view, net_by_market
 
 MEMBERS = 400
 CHECK = {"intervention_risk": 0.65}
@@ -351,48 +350,6 @@ def test_all_weights_zero_is_refused():
 # -- the plain version ---------------------------------------------------------------------------------------------
 
 
-def plain_world(sector, view):
-    """The same institutions as objects."""
-    price = plain_prices(view.opening)
-    book = open_book(sector.opening(np.zeros(N_MARKETS), view), view)
-    funds, retail = {}, {}
-    for i in range(sector.n):
-        if not sector.is_fund[i]:
-            retail[i] = RetailAccount(
-                core=float(sector.core_usd_bn[i]),
-                response=float(sector.response_usd_bn[i]),
-                lookback=int(sector.lookback_days[i]),
-                leverage=float(sector.retail_leverage[i]),
-                band=float(sector.retail_band_usd_bn[i]),
-                dollars=float(book.contracts[i, USDJPY]),
-                jpy=float(book.cash[i, JPY]),
-            )
-            continue
-        net = book.cash[i] - book.loans[i]
-        units = {IDS[m]: float(book.units[i, m]) for m in ASSETS}
-        units["AUDUSD"] = float(net[AUD])
-        funds[i] = Fund(
-            p=sector.params,
-            weights={IDS[m]: float(w) for m, w in zip(ASSETS, sector.weights[i], strict=True)},
-            leverage_open=float(sector.leverage_open[i]),
-            limit=float(sector.leverage_limit[i]),
-            appetite_slack=float(sector.appetite_slack[i]),
-            var_slack=float(sector.var_slack[i]),
-            response=float(sector.response[i]),
-            horizon=float(sector.horizon_days[i]),
-            band=float(sector.band[i]),
-            stop=float(sector.stop[i]),
-            units=units,
-            usd=float(net[USD]),
-            jpy=float(net[JPY]),
-            mxn=float(net[MXN]),
-        )
-        funds[i].start(plain_screen(view))
-    assert price["USDJPY"] == view.opening[USDJPY]
-    floor = {name: float(BROKER.floor[m]) for name, m in INDEX.items()}
-    return funds, retail, CarryWorld(list(funds.values()), list(retail.values()), floor, sector.params)
-
-
 def test_plain_version_walks_the_same_path():
     crash = {"USDJPY": (12, 15, -0.20), "AUDUSD": (12, 15, -0.05), "NASDAQ": (12, 16, -0.12), "BTC": (12, 15, -0.25)}
     path = path_of(crash, noise=1.0)
@@ -405,7 +362,7 @@ def test_plain_version_walks_the_same_path():
     opening = replace(days[0][0], public=replace(days[0][0].public, hike_risk=0.1))
     sector = CarryTraders(mesa.Model(), CarryParams(members=200, fund_share=0.25), opening.streams)
     desk = Desk(sector, opening)
-    funds, retail, world = plain_world(sector, opening)
+    world = plain_carry_world(sector, opening)
     reasons = set()
     for view, close in days:
         desk.day(view, close)
@@ -413,13 +370,13 @@ def test_plain_version_walks_the_same_path():
         world.day(plain_screen(view), plain_prices(close))
     assert reasons >= {"carry", "carry_unwind", "stop_loss", "margin_call", "liquidation", "client_flows"}
     book = desk.book
-    for i, fund in funds.items():
+    for i, fund in zip(np.flatnonzero(sector.is_fund), world.funds, strict=True):
         net = book.cash[i] - book.loans[i]
         got = [*(book.units[i, m] for m in ASSETS if m != INDEX["AUDUSD"]), net[AUD], net[USD], net[JPY] / 158.95]
         expected = [fund.units[a] for a in ("UST2", "NASDAQ", "EMBOND", "BTC", "AUDUSD")]
         np.testing.assert_allclose(got, [*expected, fund.usd, fund.jpy / 158.95], rtol=1e-9, atol=1e-11)
         assert sector.confidence[i] == pytest.approx(fund.confidence, abs=1e-12)
-    for i, account in retail.items():
+    for i, account in zip(np.flatnonzero(~sector.is_fund), world.retail, strict=True):
         assert book.contracts[i, USDJPY] == pytest.approx(account.dollars, abs=1e-11)
         assert book.cash[i, JPY] - book.loans[i, JPY] == pytest.approx(account.jpy, abs=1e-9)
 

@@ -18,8 +18,7 @@ from abm.world.instruments import BTC, INDEX, JPY, N_MARKETS, USD, USDJPY
 from abm.world.margin import maintenance_rate_by_notional
 from abm.world.orders import REASON
 from tests.agents.desk import Desk, market_days
-from tests.agents.plain import plain_prices, plain_screen
-from tests.agents.reference import CryptoAccount, CryptoWorld
+from tests.agents.plain import plain_crypto_world, plain_prices, plain_screen
 from tests.agents.screen import make_view
 
 MEMBERS = 2000
@@ -331,29 +330,7 @@ def test_plain_version_walks_the_same_path():
     days = market_days(path)
     opening = days[0][0]
     sector, desk = opened(opening, members=600, yen_share=0.3)
-    book = desk.book
-    accounts = []
-    for i in range(sector.n):
-        net = book.cash[i] - book.loans[i]
-        accounts.append(
-            CryptoAccount(
-                p=sector.params,
-                leverage=float(sector.leverage[i]),
-                maintenance=float(sector.maintenance[i]),
-                budget=float(sector.budget_usd_bn[i]),
-                lookback=int(sector.lookback_days[i]),
-                yen_funded=bool(sector.yen_funded[i]),
-                exit_rate=float(sector.exit_rate[i]),
-                entry_rate=float(sector.entry_rate[i]),
-                coins=float(book.contracts[i, BTC]),
-                usd=float(net[USD]),
-                jpy=float(net[JPY]),
-                entering=bool(sector.pending[i]),
-                leaving=bool(sector.leaving[i]),
-                refilling=bool(sector.refilling[i]),
-            )
-        )
-    world = CryptoWorld(accounts, sector.params, sector.params.funding_pct, sum(a.coins for a in accounts))
+    book, world = desk.book, plain_crypto_world(sector)
     reasons = set()
     for view, close in days:
         luck = view.streams.on("crypto_longs", "plans", view.day).random(sector.n)
@@ -363,6 +340,6 @@ def test_plain_version_walks_the_same_path():
         assert sector.funding_rate_pct_per_yr == pytest.approx(world.funding, abs=1e-9)
     assert reasons >= {("BTC", "momentum"), ("BTC", "profit_taking"), ("BTC", "liquidation"), ("USDJPY", "liquidation")}
     n, net = sector.n, book.cash - book.loans
-    np.testing.assert_allclose(book.contracts[:n, BTC], [a.coins for a in accounts], rtol=1e-9, atol=1e-18)
-    np.testing.assert_allclose(net[:n, USD], [a.usd for a in accounts], rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(net[:n, JPY], [a.jpy for a in accounts], rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(book.contracts[:n, BTC], [a.coins for a in world.accounts], rtol=1e-9, atol=1e-18)
+    np.testing.assert_allclose(net[:n, USD], [a.usd for a in world.accounts], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(net[:n, JPY], [a.jpy for a in world.accounts], rtol=1e-9, atol=1e-10)
