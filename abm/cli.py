@@ -384,11 +384,20 @@ def put_claims_on_trial(
 
 
 @app.command("bench")
-def run_benchmark() -> None:
-    """Measure the speed of the model on this machine."""
-    from abm.study.bench import bench
+def run_benchmark(
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes: only whether everything runs.")] = False,
+    huge: Annotated[bool, typer.Option("--huge", help="Also a world of 10,000,000 members, if there is room.")] = False,
+) -> None:
+    """Measure the speed of the model on this machine; results/bench/history.json keeps what was measured."""
+    if quick and huge:
+        raise InputError("--quick and --huge are both given, but a quick look has small worlds only; give one of them")
+    place = RESULTS / "bench"
+    require_place(str(place), place)
+    from abm.study.bench import FULL, QUICK, bench
 
-    bench(console=_console())
+    with _interrupts_in_words():
+        bench(QUICK if quick else FULL, huge=huge, history=place / "history.json", console=_console())
+    print(f"Added to {place / 'history.json'}")
 
 
 @contextmanager
