@@ -54,8 +54,11 @@ lint: setup ## Lint, types and import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## The benchmark table
+bench: setup ## The benchmark: a table with targets, where a day goes; results/bench/history.json keeps it
 	$(BIN)/abm bench
+
+publish-bench: bench ## The same on an idle machine, and write table and figure to results/published and README.md
+	$(BIN)/python -m experiments.publish_bench
 
 lock: ## Write requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --extra dev --generate-hashes --no-header --no-emit-index-url --python-version 3.12 pyproject.toml -o requirements.lock
@@ -64,4 +67,4 @@ clean: ## Remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run browser publish validate claims publish-claims test test-full mutants browser-deps lint bench lock clean
+.PHONY: help setup run browser publish validate claims publish-claims test test-full mutants browser-deps lint bench publish-bench lock clean
