@@ -6,13 +6,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from abm.world.instruments import INDEX, MARKETS
+
 MOST_POINTS: Final = 320  # along time; longer runs are thinned, the last day always kept
-LEGEND_ITEM_PX, LETTER_PX, NARROW_PX = 24.0, 6.0, 280.0  # a legend in the narrowest panel
 Option = dict[str, Any]
-LEGEND: Final = {
-    "itemWidth": 14, "itemHeight": 7, "itemGap": 8, "pageIconSize": 10, "pageIconColor": "@muted",
-    "pageIconInactiveColor": "@line", "pageTextStyle": {"color": "@muted"},
-}  # fmt: skip
+LEGEND: Final = {"type": "plain", "top": 4, "left": 8, "right": 8, "itemWidth": 14, "itemHeight": 7, "itemGap": 8}
 
 
 def kept(days: int) -> np.ndarray:
@@ -32,6 +30,12 @@ def numbers(values: np.ndarray, digits: int) -> list[float | None]:
     if np.isfinite(rounded).all():
         return rounded.tolist()
     return [v if np.isfinite(v) else None for v in rounded.tolist()]
+
+
+def level_unit(market: str) -> str:
+    """What a market's level is in."""
+    m = MARKETS[INDEX[market]]
+    return {"bond": "%", "equity": "index points", "fx": f"{m.currency} per {m.base}"}.get(m.kind, m.currency)
 
 
 def line(
@@ -65,18 +69,18 @@ def bars(name: str, values: np.ndarray, color: str, *, digits: int = 3, axis: in
 
 
 def over_time(series: Sequence[Option], unit: str, tip: str, right: str = "", **axis: Any) -> Option:
-    """A chart with the dates along the bottom. unit, right: what the axes are in; tip: how the pointer says numbers."""
+    """A chart with the dates along the bottom. unit, right: what the axes are in; tip: how the pointer says numbers.
+
+    The browser puts the top of the grid below the legend, which has as many rows as its width asks for.
+    """
     y = [_y_axis(unit) | axis]
-    length_px = sum(LEGEND_ITEM_PX + LETTER_PX * len(s["name"]) for s in series)
-    rows = 2 if length_px > NARROW_PX else 1
-    legend = {"type": "plain" if rows == 2 else "scroll", "top": 4, "left": 8, "right": 8} | LEGEND
     if right:
         words = {"nameTextStyle": {"align": "right"}, "splitLine": {"show": False}}
         y.append(_y_axis(right) | words | {"position": "right"})
     return {
         "animation": False,
-        "grid": {"left": 8, "right": 10 if right else 16, "top": 34 + 16 * rows, "bottom": 6, "containLabel": True},
-        "legend": legend,
+        "grid": {"left": 8, "right": 10 if right else 26, "top": 50, "bottom": 6, "containLabel": True},
+        "legend": dict(LEGEND),
         "tooltip": {"trigger": "axis", "formatter": f"tip.{tip}", "confine": True, "transitionDuration": 0},
         "xAxis": {
             "type": "category",

@@ -1,7 +1,8 @@
 """How the page looks: one palette for light and one for dark, both for colour-blind readers, and the style sheet.
 
-Hues are those of the figures (`abm.output.style`, after Okabe and Ito); on dark they are lighter. Charts name a colour
-("@blue"), and the browser looks it up in the palette of the theme that is shown.
+Hues are those of the figures (`abm.output.style`, after Okabe and Ito), moved a little so that any two stay apart for
+every kind of colour-blindness and none is too pale; `tests/browser/test_theme.py` has the thresholds. Charts name a
+colour ("@blue"), and the browser looks it up in the palette of the theme that is shown.
 """
 
 from pathlib import Path
@@ -15,16 +16,16 @@ FONT: Final = (
 )
 PALETTES: Final[dict[str, dict[str, str]]] = {
     "light": {
-        "blue": style.BLUE, "vermillion": style.VERMILLION, "green": style.GREEN, "orange": "#C98200",
-        "purple": style.PURPLE, "sky": style.SKY, "wine": style.WINE, "olive": style.OLIVE, "grey": "#8A8F98",
+        "blue": "#005593", "vermillion": "#B64400", "green": "#00844D", "orange": "#CA8404",
+        "purple": "#C27EAA", "sky": "#239CD8", "wine": "#882255", "olive": "#9E9549", "grey": "#8A8F98",
         "ink": "#1B2330", "muted": "#566072", "line": "#E3E7ED", "panel": "#FFFFFF", "page": "#F2F4F7",
         "field": "#FFFFFF", "border": "#D5DAE2", "accent": style.BLUE,
         "on_accent": "#FFFFFF", "good": "#00704F", "bad": "#B34700",
         "shade": "#E8EEF5",
     },
     "dark": {
-        "blue": "#58A6E8", "vermillion": "#F2844B", "green": "#35C59B", "orange": "#F0B13F", "purple": "#E39DCB",
-        "sky": "#9AD4F7", "wine": "#CF6C9C", "olive": "#C8C661", "grey": "#8F99A8", "ink": "#E7ECF3",
+        "blue": "#57A4E7", "vermillion": "#E6783E", "green": "#4DE9B4", "orange": "#EFA927", "purple": "#D499BF",
+        "sky": "#A2DEFF", "wine": "#B75481", "olive": "#DBD775", "grey": "#8F99A8", "ink": "#E7ECF3",
         "muted": "#9DA9BA", "line": "#2A3442", "panel": "#161E29",
         "page": "#0E141C", "field": "#1D2733", "border": "#2E3A49",
         "accent": "#58A6E8", "on_accent": "#08121E", "good": "#4CD3A5", "bad": "#FF9A66", "shade": "#1E2A38",

@@ -45,7 +45,8 @@ def told(day: int, date: dt.date | None, kind: str, cause: str, text: str, detai
     if kind == "insurance_fund":
         words = re.sub(r"losses: (\S+) USD bn by insurance_fund", _fund_pays, text)
     tone = "act" if mine else "alert" if kind in ALERTS else "quiet" if kind == "insurance_fund" else ""
-    return Told(day, date, kind, who[:1].upper() + who[1:], words, tone)
+    who = who[:1].upper() + who[1:]
+    return Told(day, date, kind, who, words.removeprefix(f"{who} "), tone)
 
 
 def _fund_pays(found: re.Match[str]) -> str:

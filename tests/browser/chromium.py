@@ -27,7 +27,7 @@ FLAGS = (
 FAILING = """
 [scenario]
 name = "failing"
-title = "A third day that cannot be cleared"
+title = "A third day that cannot be cleared, 第三日"
 extends = "baseline"
 days = 20
 

@@ -11,6 +11,11 @@ from selenium import webdriver
 from selenium.common.exceptions import JavascriptException
 
 PATIENCE_SECONDS = 120
+VIEWS = {  # what is to be seen in it and in no other
+    "overview": "[data-panel=jgb]", "who": "[data-panel=who]", "flows": "[aria-label=Window]",
+    "institutions": "[data-panel=scatter]", "whatif": "[aria-label='What if']", "ensemble": "[aria-label=Ensemble]",
+    "files": ".abm-downloads",
+}  # fmt: skip
 
 
 class DeskInBrowser:
@@ -35,11 +40,11 @@ class DeskInBrowser:
         except JavascriptException:
             return None
 
-    def until(self, script: str | Callable[[], Any]) -> Any:
+    def until(self, script: str | Callable[[], Any], *arguments: Any) -> Any:
         """Wait until an expression is true."""
         end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end:
-            found = script() if callable(script) else self.run(script)
+            found = script() if callable(script) else self.run(script, *arguments)
             if found:
                 return found
             time.sleep(0.02)
@@ -65,6 +70,26 @@ class DeskInBrowser:
         """Choose a tab."""
         self.click(f"[data-tab={name}]")
         self.until(f"document.querySelector('[data-tab={name}]').ariaSelected === 'true'")
+        self.until(
+            "arguments[0].filter((s) => document.querySelector(s)).join() === arguments[1]",
+            [*VIEWS.values()],
+            VIEWS[name],
+        )
+
+    def theme(self, name: str) -> None:
+        """Make the theme "light" or "dark"."""
+        if not self.run(f"document.querySelector('.v-application.theme--{name}')"):
+            self.do("theme")
+        self.until(f"document.querySelector('.v-application.theme--{name}')")
+
+    def settled(self) -> None:
+        """Wait until every chart shown is drawn at the size that its place has."""
+        self.until(
+            "(() => { const charts = [...document.querySelectorAll('.abm-main .abm-chart')];"
+            "return document.querySelector('.abm-main .abm-panel, .abm-main .abm-card') && charts.every((e) => "
+            "e.abmChart && e.abmChart.getWidth() === e.clientWidth && e.abmChart.getHeight() === e.clientHeight); })()"
+        )
+        time.sleep(0.15)
 
     def pick(self, selector: str, value: Any) -> None:
         """Type into an input or choose an option."""
@@ -110,6 +135,15 @@ class DeskInBrowser:
     def text(self, selector: str) -> str:
         """Text of an element, or nothing."""
         return str(self.run(f"document.querySelector({json.dumps(selector)})?.innerText") or "")
+
+    def fonts(self, selector: str) -> list[str]:
+        """Names of the fonts that an element is drawn with."""
+        cdp = self.chrome.execute_cdp_cmd
+        cdp("DOM.enable", {})
+        cdp("CSS.enable", {})
+        root = cdp("DOM.getDocument", {})["root"]["nodeId"]
+        node = cdp("DOM.querySelector", {"nodeId": root, "selector": selector})["nodeId"]
+        return [font["familyName"] for font in cdp("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]]
 
     def chart(self, name: str) -> dict[str, Any]:
         """Series of a chart by name, as ECharts has them."""

@@ -3,13 +3,16 @@
 import gc
 import re
 import time
+from collections.abc import Iterator
+from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from abm import cli, load_scenario
-from tests.browser.desk_in_browser import DeskInBrowser
+from tests.browser.desk_in_browser import VIEWS, DeskInBrowser
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -167,31 +170,89 @@ def test_a_failing_day_becomes_a_message_and_the_page_goes_on(desk: DeskInBrowse
     desk.until(lambda: desk.day == 1)
 
 
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800), (2560, 1440)])
-def test_nothing_overlaps_or_runs_out_of_the_window(desk: DeskInBrowser, width: int, height: int) -> None:
-    desk.play_to(5)
-    desk.size(width, height)
-    for view in ("overview", "who", "flows", "institutions", "whatif", "ensemble", "files"):
+BOXES = """[...document.querySelectorAll('.abm-main .abm-panel, .abm-main .abm-card')].map((e) => {
+    const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; })"""
+CUT = """[...document.querySelectorAll('.abm-page h1, .abm-page h3, .abm-page p, .abm-page label, .abm-page button, '
+    + '.abm-page .abm-unit, .abm-page dd, .abm-page summary')].filter((e) => e.checkVisibility()).map((e) => {
+    const r = e.getBoundingClientRect(); return [e.innerText, r.left, r.right, e.scrollWidth - e.clientWidth]; })
+    .filter((r) => !document.querySelector('.abm-scroll')?.innerText.includes(r[0]))
+    .filter((r) => r[1] < 0 || r[2] > innerWidth || r[3] > 1)"""
+CHART_TEXT = """[...document.querySelectorAll('.abm-main .abm-chart')].map((e) => e.abmChart.getZr()).map((zr) =>
+    zr.storage.getDisplayList(true).filter((t) => t.type === 'tspan' && t.style.text && !t.ignore && !t.invisible)
+    .map((t) => { const r = t.getBoundingRect().clone(); if (t.transform) r.applyTransform(t.transform);
+    return [r.x, r.y, r.x + r.width, r.y + r.height, t.style.text, zr.getWidth(), zr.getHeight()]; }))"""
+CROWDED_LEGENDS = """[...document.querySelectorAll('.abm-main .abm-chart')].filter((e) => {
+    const legend = e.abmChart.getModel().getComponent('legend');
+    return legend && legend.get('top') + e.abmChart._api.getViewOfComponentModel(legend).group.getBoundingRect().height
+    > e.abmChart.getOption().grid[0].top - 20; }).map((e) => e.ariaLabel)"""
+
+
+def _fill_every_view(desk: DeskInBrowser) -> None:
+    """Play, fork and run an ensemble, so that every view has what it can show."""
+    desk.pick("[aria-label=Run] .abm-field:nth-of-type(3) input", 30)
+    desk.until("document.querySelector('[data-now]').innerText.includes('of 30')")
+    desk.play_to(8, "run")
+    desk.view("whatif")
+    desk.pick("[aria-label='What if'] input[type=number]", 3)
+    desk.do("compare")
+    desk.until("document.querySelector('[data-panel=both]')")
+    desk.view("ensemble")
+    desk.pick("[aria-label=Ensemble] input", 4)
+    desk.do("start")
+    desk.until(lambda: "4 of 4 seeds" in desk.text("[data-panel=bands] .abm-note"))
+
+
+def test_nothing_overlaps_is_cut_or_runs_out_of_the_window(desk: DeskInBrowser) -> None:
+    """In every view, at every width, in both themes; text within the charts included."""
+    _fill_every_view(desk)
+    found = {}
+    shown = [*product(("light",), (390, 768, 1280, 1920, 2560)), *product(("dark",), (390, 1280))]
+    for (theme, width), view in product(shown, VIEWS):
+        desk.theme(theme)
+        desk.size(width, 900)
         desk.view(view)
-        desk.until("document.querySelector('.abm-main .abm-panel, .abm-main .abm-card')")
-        assert desk.run("document.documentElement.scrollWidth") <= width, view
-        boxes = desk.run(
-            "[...document.querySelectorAll('.abm-main .abm-panel, .abm-main .abm-card')].map((e) => {"
-            "const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; })"
-        )
-        for i, a in enumerate(boxes):
-            assert a[2] - a[0] > 100 and a[3] - a[1] > 40, view
-            assert not [b for b in boxes[:i] if _overlap(a, b)], view
-    themes = []
-    for _ in range(2):
-        themes.append(desk.run("getComputedStyle(document.querySelector('.abm-page')).backgroundColor"))
-        desk.do("theme")
-        desk.until(f"getComputedStyle(document.querySelector('.abm-page')).backgroundColor !== {str(themes[-1])!r}")
-    assert len(set(themes)) == 2
+        desk.settled()
+        found[view, width, theme] = list(_faults(desk, width))
+    assert {where: faults for where, faults in found.items() if faults} == {}
 
 
-def _overlap(a: list[float], b: list[float]) -> bool:
-    return min(a[2], b[2]) - max(a[0], b[0]) > 1 and min(a[3], b[3]) - max(a[1], b[1]) > 1
+def _faults(desk: DeskInBrowser, width: int) -> Iterator[tuple[str, Any]]:
+    """What overlaps, is cut, or is out of its place in the view that is shown."""
+    if (reaches := desk.run("document.documentElement.scrollWidth")) > width:
+        yield "the page is as wide as", reaches
+    yield from (("text is cut", text) for text in desk.run(CUT))
+    boxes = desk.run(BOXES)
+    yield from (("a panel is tiny", b) for b in boxes if b[2] - b[0] < 100 or b[3] - b[1] < 30)
+    yield from (("panels overlap", pair) for pair in combinations(boxes, 2) if _overlap(*pair, 1.0))
+    yield from (("a legend reaches into its chart", name) for name in desk.run(CROWDED_LEGENDS))
+    for texts in desk.run(CHART_TEXT):
+        yield from (("text out of its chart", t) for t in texts if min(t[0], t[1]) < 0 or t[2] > t[5] or t[3] > t[6])
+        yield from (("text on text", pair) for pair in combinations(texts, 2) if _overlap(*pair, 2.0))
+
+
+def _overlap(a: list[float], b: list[float], tolerance_px: float) -> bool:
+    return all(min(a[k + 2], b[k + 2]) - max(a[k], b[k]) > tolerance_px for k in (0, 1))
+
+
+def test_axes_say_the_unit_of_what_is_chosen(desk: DeskInBrowser) -> None:
+    """Charts of the same lines in other units are drawn anew, names of the axes included."""
+    desk.play_to(3, "run")
+    desk.view("whatif")
+    desk.pick("[aria-label='What if'] input[type=number]", 3)
+    desk.do("compare")
+    both = "document.querySelector('[data-panel=both] .abm-chart')?.abmChart?.getOption().yAxis[0].name"
+    desk.until(f"{both} === '%'")
+    desk.pick("[aria-label='What if'] .abm-field:nth-last-of-type(2) select", "USDJPY")
+    desk.until(f"{both} === 'JPY per USD'")
+    desk.pick("[aria-label='What if'] .abm-field:nth-last-of-type(2) select", "BTC")
+    desk.until(f"{both} === 'USD'")
+
+
+def test_japanese_text_is_shown_in_a_japanese_font(desk: DeskInBrowser) -> None:
+    desk.open()  # the title of the failing scenario has Japanese words
+    fonts = desk.fonts("h1")
+    assert "第三日" in desk.text("h1")
+    assert any(name.endswith("JP") for name in fonts), fonts
 
 
 def test_everything_can_be_reached_with_the_keyboard_and_has_a_name(desk: DeskInBrowser) -> None:

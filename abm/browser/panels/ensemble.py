@@ -9,7 +9,7 @@ import solara.lab
 
 from abm.browser.desk import Desk
 from abm.browser.ensemble import COLUMNS, LEAST_SEEDS, MOST_SEEDS, Ensemble
-from abm.browser.options import Option, date_words, kept, line, numbers, over_time
+from abm.browser.options import Option, date_words, kept, level_unit, line, numbers, over_time
 from abm.browser.panels.whatif import Progress
 from abm.browser.vue import Charts, Form
 from abm.world.errors import InputError
@@ -77,8 +77,7 @@ def Bands(desk: Desk, series: str) -> None:
     own = run.columns["stress"] if series == "stress" else run.level(series)
     note = f"{ensemble.seeds} of {ensemble.wanted} seeds: median, 25 to 75 % and 5 to 95 %"
     note += f"; {ensemble.failed} failed" if ensemble.failed else ""
-    unit = "index" if series == "stress" else "%" if IS_BOND[INDEX[series]] else series
-    panel = {"id": "bands", "title": f"{series}, {ensemble.scenario}", "unit": unit, "size": "tall full",
+    panel = {"id": "bands", "title": f"{series}, {ensemble.scenario}", "unit": unit_of(series), "size": "tall full",
              "note": f"{note}. {ensemble.said}"}  # fmt: skip
     option = bands(ensemble, series, own)
     frame = {"number": desk.number, "dates": date_words(ensemble.dates), "charts": {"bands": option}}
@@ -102,9 +101,12 @@ def bands(ensemble: Ensemble, series: str, own: np.ndarray) -> Option:
     path[: min(own.size, days)] = own[:days]
     mine = line("this run", path, "vermillion", digits=digits, width=2.0, dash="dashed")
     mine["data"] = numbers(path[kept(days)], digits)
-    bond = series in IDS and IS_BOND[INDEX[series]]
-    option = over_time(
-        [*drawn, mine], "%" if bond else "index" if series == "stress" else series, "level_pct" if bond else "plain"
-    )
-    option["legend"] |= {"data": ["median", "this run"], "type": "scroll"}
+    unit = unit_of(series)
+    option = over_time([*drawn, mine], unit, "level_pct" if unit == "%" else "plain")
+    option["legend"]["data"] = ["median", "this run"]
     return option
+
+
+def unit_of(series: str) -> str:
+    """What a series is in."""
+    return "index" if series == "stress" else level_unit(series)

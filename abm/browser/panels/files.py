@@ -39,7 +39,7 @@ def View(desk: Desk) -> None:
             with solara.Div(classes=["abm-downloads"]):
                 Download(f"{name}-{table}.csv", f"{table}.csv", _csv(desk, table))
                 Download(f"{name}-{table}.parquet", f"{table}.parquet", _parquet(desk, table))
-        Words("p", "Every chart has PNG and SVG buttons at its upper right, under the pointer or with Tab.")
+        Words("p", "Every chart has PNG and SVG buttons at its upper right.")
 
 
 @solara.component

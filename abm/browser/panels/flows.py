@@ -29,6 +29,7 @@ COLORS: Final = {
     "dealers": "ink", "arbitrageurs": "muted", "bank_of_japan": "blue", "ministry_of_finance": "vermillion",
     "government": "green", "federal_reserve": "sky", "european_central_bank": "olive", "rest_of_world": "grey",
 }  # fmt: skip
+NARROW_PX: Final = 500
 SMALLEST_SHARE: Final = 0.004  # of all that is traded; thinner links are left out
 
 
@@ -63,9 +64,11 @@ def View(desk: Desk) -> None:
         )
     first = 1 if chosen["window"] == "0" else max(end - int(chosen["window"]) + 1, 1)
     flows = desk.run.model.recorder.flows_between(first, end).sum(axis=1)
-    note = "Sellers left, buyers right, net over the window; currency legs of cross-border purchases included."
     if not np.abs(flows).sum():
-        note = "Nothing has been traded yet: press Step or Play."
+        nothing = "Nothing has been traded yet: press Step or Play."
+        solara.Div(classes=["abm-card", "abm-note"], children=[nothing], style={"padding": "10px 12px"})
+        return
+    note = "Sellers left, buyers right, net over the window; currency legs of cross-border purchases included."
     days = f"day {first} to {end}" if end > first else f"day {end}"
     panel = {"id": "flows", "title": "Flow map", "unit": f"USD bn, {days}", "size": "tower full", "note": note}
     option = sankey(flows, snapshot.sectors, markets_of(chosen["kind"]))
@@ -107,14 +110,24 @@ def sankey(flows_usd_bn: np.ndarray, sectors: tuple[str, ...], groups: dict[str,
     depth = {"sells": 0, "in": 1, "buys": 2}
     nodes = [
         {"name": name, "depth": depth[name.split("|")[0]], "itemStyle": {"color": f"@{color}"},
-         "label": {"position": "left" if name.startswith("buys") else "right"}}
+         "label": {"position": "left" if name.startswith("sells") else "right"}}
         for name, color in names.items()
     ]  # fmt: skip
     series = {
-        "name": "flows", "type": "sankey", "nodeAlign": "justify", "left": 12, "right": 12, "top": 10, "bottom": 12,
-        "nodeGap": 10, "draggable": False, "data": nodes, "links": links, "emphasis": {"focus": "adjacency"},
-        "label": {"formatter": "node", "fontSize": 12, "color": "@ink", "textBorderWidth": 0},
+        "name": "flows", "type": "sankey", "nodeAlign": "justify", "top": 10, "bottom": 12,
+        "nodeGap": 14, "draggable": False, "data": nodes, "links": links, "emphasis": {"focus": "adjacency"},
+        "label": {"formatter": "node", "color": "@ink", "textBorderWidth": 0},
         "lineStyle": {"opacity": 0.32, "curveness": 0.5},
     }  # fmt: skip
     tip = {"trigger": "item", "formatter": "tip.flow", "confine": True}
-    return {"animation": False, "tooltip": tip, "series": [series], "redraw": True}
+    return {"animation": False, "tooltip": tip, "series": [series], "media": sizes(), "redraw": True}
+
+
+def sizes() -> list[Option]:
+    """Room for the names left and right of the map, and their size, by the width of the chart."""
+
+    def size(beside_px: int, font_px: int, node_px: int) -> Option:
+        label = {"fontSize": font_px}
+        return {"series": [{"left": beside_px, "right": beside_px, "nodeWidth": node_px, "label": label}]}
+
+    return [{"query": {"maxWidth": NARROW_PX}, "option": size(84, 10, 10)}, {"option": size(120, 12, 20)}]

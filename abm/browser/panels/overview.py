@@ -4,19 +4,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from abm.browser.options import Option, bars, by_category, date_words, kept, line, marks, numbers, over_time
+from abm.browser.options import Option, bars, by_category, date_words, kept, level_unit, line, marks, numbers, over_time
 from abm.browser.snapshot import Snapshot
 from abm.browser.words import STEPS
 from abm.world.instruments import INDEX
 
 PANELS: Final = [
-    {"id": "jgb", "title": "Japanese curve", "unit": "hollow: day 0"},
+    {"id": "jgb", "title": "Japanese curve", "unit": ""},
     {"id": "yields", "title": "Yields", "unit": "since day 0"},
-    {"id": "yen", "title": "Dollar in yen, MoF ladder", "unit": "▲ operation"},
+    {"id": "yen", "title": "Dollar in yen, MoF ladder", "unit": ""},
     {"id": "foreign", "title": "Foreign curves", "unit": "hollow: day 0"},
-    {"id": "shares", "title": "Shares and bitcoin", "unit": "since day 0"},
-    {"id": "margin", "title": "Margin calls, liquidations", "unit": "USD bn a day"},
-    {"id": "leverage", "title": "Open interest and leverage", "unit": ""},
+    {"id": "shares", "title": "Shares, bitcoin", "unit": "since day 0"},
+    {"id": "margin", "title": "Margin calls, liquidations", "unit": ""},
+    {"id": "leverage", "title": "Open interest, leverage", "unit": ""},
     {"id": "stress", "title": "Stress and depth", "unit": "0 is calm"},
     {"id": "log", "title": "What happened", "unit": "newest first", "kind": "log"},
 ]
@@ -28,8 +28,9 @@ FOREIGN: Final = (
     ("Australia", "green", (None, "ACGB10", None)),
 )
 YIELDS: Final = {
-    "JGB10": "sky", "JGB30": "blue", "JGB40": "vermillion", "UST10": "green", "UST30": "olive", "BUND10": "orange",
-    "GILT10": "purple", "ACGB10": "wine",
+    "JGB10": ("sky", "solid"), "JGB30": ("blue", "solid"), "JGB40": ("vermillion", "solid"),
+    "UST10": ("green", "dashed"), "UST30": ("olive", "dashed"), "BUND10": ("orange", "dotted"),
+    "GILT10": ("purple", "dotted"), "ACGB10": ("wine", "dotted"),
 }  # fmt: skip
 SHARES: Final = {"Nikkei": ("NIKKEI", "vermillion"), "Nasdaq": ("NASDAQ", "blue"), "S&P 500": ("SPX", "sky"),
                  "Bitcoin": ("BTC", "purple")}  # fmt: skip
@@ -41,7 +42,7 @@ def frame(s: Snapshot, number: int) -> dict[str, Any]:
     """Everything the view shows of one picture."""
     charts = {
         "jgb": _jgb(s),
-        "yields": over_time([line(m, s.change(m), c, digits=1) for m, c in YIELDS.items()], "bp", "bp"),
+        "yields": over_time([line(m, s.change(m), c, digits=1, dash=d) for m, (c, d) in YIELDS.items()], "bp", "bp"),
         "yen": _yen(s),
         "foreign": _foreign(s),
         "shares": over_time([line(n, s.change(m), c, digits=2) for n, (m, c) in SHARES.items()], "%", "pct"),
@@ -105,8 +106,7 @@ def _foreign(s: Snapshot) -> Option:
             values = [None if m is None else float(s.level(m)[day]) for m in markets]
             series.append(marks(words, values, color, hollow=hollow, dash="dashed" if hollow else "solid"))
     option = by_category(series, ["2", "10", "30"], "%", "level_pct", "maturity, years")
-    option["legend"] |= {"data": [name for name, *_ in FOREIGN], "type": "scroll"}
-    option["grid"]["top"] = 50
+    option["legend"]["data"] = [name for name, *_ in FOREIGN]
     return option
 
 
@@ -118,7 +118,8 @@ def _yen(s: Snapshot) -> Option:
     ladder |= {"step": "end", "areaStyle": {"color": "@grey", "opacity": 0.16}}
     operations = {"name": "operation", "type": "scatter", "symbol": "triangle", "symbolSize": 11, "data": at,
                   "itemStyle": {"color": "@vermillion"}, "z": 5}  # fmt: skip
-    option = over_time([ladder, line("USDJPY", rate, "blue", digits=2), operations], "yen", "plain", right="step")
+    series = [ladder, line("USDJPY", rate, "blue", digits=2), operations]
+    option = over_time(series, level_unit("USDJPY"), "plain", right="step")
     option["yAxis"][1] |= {"min": 0, "max": 6, "interval": 2, "scale": False}
     return option
 
@@ -126,7 +127,7 @@ def _yen(s: Snapshot) -> Option:
 def _margin(s: Snapshot) -> Option:
     calls, sold = (s.columns[f"{name}_usd_bn"].sum(axis=1) for name in ("margin_calls", "liquidations"))
     return over_time(
-        [bars("margin calls", calls, "orange"), bars("liquidations", sold, "vermillion")], "USD bn", "usd_bn"
+        [bars("margin calls", calls, "blue"), bars("liquidations", sold, "vermillion")], "USD bn a day", "usd_bn"
     )
 
 

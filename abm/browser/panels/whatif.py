@@ -9,7 +9,7 @@ import solara.lab
 
 from abm.browser import levers
 from abm.browser.desk import Desk, said
-from abm.browser.options import Option, date_words, line, over_time
+from abm.browser.options import Option, date_words, level_unit, line, over_time
 from abm.browser.snapshot import Snapshot
 from abm.browser.vue import Charts, Form, Table
 from abm.browser.whatif import MOST_DAYS
@@ -100,9 +100,8 @@ def Progress(share: float) -> None:
 def Paths(desk: Desk, market: str, plain: Snapshot, acted: Snapshot) -> None:
     """Both paths, their difference, and the differences of other markets."""
     words = f"{desk.whatif.words}, day {desk.whatif.fork_day + 1}"
-    unit = "%" if IS_BOND[INDEX[market]] else market
     panels = [
-        {"id": "both", "title": f"{market}, both paths", "unit": unit, "size": "mid", "note": words},
+        {"id": "both", "title": f"{market}, both paths", "unit": level_unit(market), "size": "mid", "note": words},
         {
             "id": "difference",
             "title": "Difference",
@@ -149,8 +148,7 @@ def both(plain: Snapshot, acted: Snapshot, market: str, fork_day: int) -> Option
     digits = 4 if IS_BOND[INDEX[market]] else 2
     series = [line("without", plain.level(market), "blue", digits=digits),
               line("with", level, "vermillion", digits=digits, dash="dashed", width=2.2)]  # fmt: skip
-    bond = IS_BOND[INDEX[market]]
-    return over_time(series, "%" if bond else market, "level_pct" if bond else "plain")
+    return over_time(series, level_unit(market), "level_pct" if IS_BOND[INDEX[market]] else "plain")
 
 
 def gap_chart(plain: Snapshot, acted: Snapshot, market: str) -> Option:

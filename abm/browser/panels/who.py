@@ -70,6 +70,4 @@ def chart(c: Contributions, span: str) -> Option:
     total = line("move", values.sum(axis=0), "ink", digits=digits, width=2.2) | {"z": 5}
     option = over_time([*series, total], c.unit, "bp" if c.unit == "bp" else "pct")
     option["yAxis"][0]["scale"] = False
-    option["legend"]["type"] = "plain"
-    option["grid"]["top"] = 76
     return option
