@@ -169,7 +169,7 @@ def slider_fields(scenario: Scenario) -> list[dict[str, Any]]:
 def switch_fields() -> list[dict[str, Any]]:
     """A check box for every behaviour rule."""
     return [
-        {"name": f"switches.{rule}", "label": rule.replace("_", " "), "kind": "check", "about": about}
+        {"name": f"switches.{rule}", "label": rule.replace("_", " "), "kind": "check", "about": about.replace("_", " ")}
         for rule, about in switches().items()
     ]
 

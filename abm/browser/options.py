@@ -48,13 +48,13 @@ def line(
     axis: int = 0,
     width: float = 1.8,
 ) -> Option:
-    """A line over the days."""
+    """A line over the days; of a single day, a mark."""
     return {
         "name": name,
         "type": "line",
         "data": numbers(values[kept(len(values))], digits),
         "yAxisIndex": axis,
-        "showSymbol": False,
+        "showSymbol": len(values) == 1,
         "symbol": "circle",
         "symbolSize": 5,
         "lineStyle": {"color": f"@{color}", "type": dash, "width": width},

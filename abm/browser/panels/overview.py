@@ -61,7 +61,7 @@ def headline(s: Snapshot) -> dict[str, Any]:
                   "tone": "alert" if ladder >= 5 else ""})  # fmt: skip
     tiles.append({"id": "stress", "label": "Stress index", "value": f"{stress:.2f}", "change": "0 is calm",
                   "tone": "alert" if stress >= 0.5 else ""})  # fmt: skip
-    when = f"{s.dates[-1]:%A} {s.dates[-1].day} {s.dates[-1]:%B %Y} · day {s.day} of {s.last_day} · seed {s.seed}"
+    when = f"{s.dates[-1]:%a} {s.dates[-1].day} {s.dates[-1]:%B %Y} · day {s.day} of {s.last_day} · seed {s.seed}"
     return {"title": s.title, "when": when, "tiles": tiles, "ended": s.day >= s.last_day}
 
 
