@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from abm.output import style
 
-FONT: Final = (
-    'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", '
+FONT: Final = (  # single quotes: ECharts writes it into an attribute of saved SVG as it is
+    "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans CJK JP', 'Hiragino Sans', 'Yu Gothic', "
     "sans-serif"
 )
 PALETTES: Final[dict[str, dict[str, str]]] = {

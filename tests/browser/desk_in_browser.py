@@ -157,6 +157,13 @@ class DeskInBrowser:
         self.until(lambda: file.exists() and file.stat().st_size)
         return file
 
+    def save(self, panel: str, kind: str) -> Path:
+        """Press the button under which a chart is saved, "png" or "svg", and wait for the file."""
+        self.click(f"[data-panel={panel}] [aria-label$={kind.upper()}]")
+        file = self.downloads / f"{panel}.{kind}"
+        self.until(lambda: file.exists() and file.stat().st_size)
+        return file
+
     def close_other_tabs(self) -> None:
         """Leave one browser tab."""
         for handle in self.chrome.window_handles[1:]:

@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 from itertools import combinations, product
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from abm import cli, load_scenario
 from tests.browser.desk_in_browser import VIEWS, DeskInBrowser
@@ -253,6 +255,34 @@ def test_japanese_text_is_shown_in_a_japanese_font(desk: DeskInBrowser) -> None:
     fonts = desk.fonts("h1")
     assert "第三日" in desk.text("h1")
     assert any(name.endswith("JP") for name in fonts), fonts
+
+
+def test_every_chart_is_saved_as_png_and_svg(desk: DeskInBrowser) -> None:
+    """Without the internet, which the fixture checks; with the title, and nothing cut off at the top."""
+    _fill_every_view(desk)
+    saved = set()
+    for view in VIEWS:
+        desk.view(view)
+        desk.settled()
+        panels = desk.run(
+            "[...document.querySelectorAll('.abm-panel')].filter((e) => e.querySelector('.abm-chart'))"
+            ".map((e) => [e.dataset.panel, e.querySelector('h3').innerText])"
+        )
+        for panel, title in panels:
+            png, svg = (desk.save(panel, kind) for kind in ("png", "svg"))
+            assert png.read_bytes().startswith(b"\x89PNG\r\n\x1a\n"), panel
+            with Image.open(png) as picture:
+                assert min(picture.size) >= 720 and len(picture.convert("RGB").getcolors(1 << 24) or ()) > 50, panel
+            drawn = ElementTree.fromstring(svg.read_text())
+            assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
+            words = [text.text or "" for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+            assert title in words, panel
+            assert re.search(r"(href|src)=.http", svg.read_text()) is None, panel
+            saved.add(panel)
+    assert saved == {
+        "jgb", "yields", "yen", "foreign", "shares", "margin", "leverage", "stress", "who", "flows", "scatter",
+        "history", "both", "difference", "bands",
+    }  # fmt: skip
 
 
 def test_everything_can_be_reached_with_the_keyboard_and_has_a_name(desk: DeskInBrowser) -> None:
