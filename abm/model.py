@@ -435,7 +435,7 @@ class MarketModel(mesa.Model):
         """The day's schedules clear once more with the forced orders among them; increments settle."""
         before = np.concatenate([self.clearing.filled, np.zeros(len(forced))])
         matrix_before = self.clearing.matrix_filled
-        self.orders = join([self.orders, forced])
+        self.orders = margin.add_forced(self.orders, self.clearing.filled, forced)
         self.clearing = auction.clear(self.orders, self.schedules, start=self.clearing.log_change)
         self.rounds += 1
         self._settle(before, list(matrix_before))

@@ -145,6 +145,8 @@ def add_forced(orders: Array, filled: Array, forced: Array) -> Array:
 
     orders: rows of the auctions so far. filled: (orders,) USD bn at the quote. forced: rows about to join them.
     """
+    if not _is_holding(forced).any():
+        return join([orders, forced])
     _, position = np.unique(np.concatenate([_position(orders), _position(forced)]), return_inverse=True)
     before, now = position[: orders.size], position[orders.size :]
     bought = np.bincount(before, np.where(_is_holding(orders), np.maximum(filled, 0.0), 0.0), position.size)
