@@ -39,8 +39,9 @@ WEEKS = {1: VERMILLION, 4: BLUE, 10: GREEN}
 MAIN_WEEKS = 4
 COARSE_USD_BN = {1: (400.0,), 4: (400.0, 800.0, 1600.0), 10: (800.0,)}
 MOST_A_DAY_USD_BN = 160.0
-STEP_USD_BN, NARROW = 25.0, 1.3  # amounts are multiples of it; a bracket is narrow where its ends differ by this factor
-MOST_ARMS = 8  # amounts tried for one pace
+STEP_USD_BN = 25.0  # amounts are multiples of it
+NARROW, CLOSE_USD_BN = 1.3, 100.0  # a bracket is narrow where its ends differ by this factor, or by so much
+MOST_ARMS = 12  # amounts tried for one pace
 SIDE = 0.25
 CORRECTION_PCT = -10.0
 STEP_DAY, SOON, LATER = 8, 3, 20  # day of a step on the ladder (23 January 2026), days after it
@@ -159,7 +160,7 @@ def next_amount(sold: list[float], passed: np.ndarray, most: float) -> float | N
     i = int(passed.argmax())
     low, high = sold[i - 1], sold[i]
     middle = STEP_USD_BN * round((np.sqrt(low * high) if low else 0.5 * high) / STEP_USD_BN)
-    return middle if high > NARROW * low and low < middle < high else None
+    return middle if high > max(NARROW * low, low + CLOSE_USD_BN) and low < middle < high else None
 
 
 def moved(runs: Runs, weeks: int, market: str) -> np.ndarray:
@@ -226,7 +227,7 @@ def verdict(found: dict[str, Estimate]) -> Verdict:
     if needs.high < TREASURIES_USD_BN and shares.below(CORRECTION_PCT):
         return Verdict(SUPPORTED, told)
     if needs.low > TREASURIES_USD_BN:
-        told += " From 4.18 % all it owns do not suffice, from a higher yield they may."
+        told += " Within four weeks all it owns do not suffice from 4.18 %; faster, or from a higher yield, they may."
     return Verdict(CONDITIONAL, told)
 
 
@@ -374,9 +375,9 @@ CLAIM = Claim(
     "weeks, and what do words and checks buy?",
     design="No fiscal shock; from 19 January 2026 ten-year Treasuries are sold evenly in one, four or ten weeks, same "
     "random numbers for every amount. The ministry owns USD 840 bn of Treasuries, USD 200 bn of them ten-years; what "
-    "is sold beyond USD 180 bn comes from outside holders, the dollars stay abroad, and the Fed does not answer: the "
-    "worst case for the ten-year. Highest closes until a week after the sale. Amounts are bisected until the one with "
-    "which half of the seeds pass 5 % is known within a factor of 1.3, then interpolated seed by seed. Another "
+    "is sold beyond USD 180 bn comes from outside holders, the dollars stay abroad, and the Fed buys none: the worst "
+    "case for the ten-year. Highest closes until a week after the sale. Amounts are bisected until the one with which "
+    "half of the seeds pass 5 % is known within a factor of 1.3 or USD 100 bn, then interpolated seed by seed. Another "
     "starting yield is the same rise against a shorter distance. Brought home: the packaged sale of USD 100 bn, turned "
     "into yen. Ladder: single steps on 23 January, the ministry otherwise silent. The model has neither mortgages nor "
     "corporate bonds, so that part of the claim is not judged.",
