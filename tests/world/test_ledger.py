@@ -322,6 +322,15 @@ def test_intermediated_contracts_are_shared_by_capacity():
     assert ledger.book("arbitrageurs").contracts_usd(LOG_PRICE)[:, JGB10].sum() == pytest.approx(3.0)
 
 
+def test_market_makers_without_capacity_share_contracts_equally():
+    ledger = empty_ledger()
+    order = as_orders("jgb_fast_money", post(JGB10, -4.0, "momentum", contract=True))
+    settle_at_quote(ledger, order, [schedule("dealers", slope=0.0), schedule("arbitrageurs", slope=0.0)])
+    for name in ("dealers", "arbitrageurs"):
+        assert ledger.book(name).contracts_usd(LOG_PRICE)[:, JGB10].sum() == pytest.approx(2.0)
+    ledger.check(1)
+
+
 def test_the_auctions_imbalance_lands_on_the_market_makers_and_is_reported():
     ledger = empty_ledger()
     order = as_orders("banks", post(UST10, 2.0, "valuation", funding=USD))
