@@ -63,7 +63,7 @@ def _effect(effect: Mapping[str, Any]) -> str:
 
 
 def _parameters(entry: Mapping[str, Any]) -> str:
-    return ", ".join(f"`{row['parameter']}`" for row in entry["depends_on"])
+    return ", ".join(f"`{row['parameter']}`" for row in entry["depends_on"]) or "not tried with so few seeds"
 
 
 def main() -> None:

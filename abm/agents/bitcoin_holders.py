@@ -120,12 +120,12 @@ class BitcoinHolders(Sector):
         return post(BTC, quantity, "dip_buying", slope=slope, lo=0.0, hi=budget, members=who)
 
     def _offers(self, gap: np.ndarray, held: np.ndarray) -> np.ndarray:
-        """Old holders offer at their premium and above."""
+        """Old holders offer at their premium and above, the daily share for every step of the ladder a price takes."""
         below = self.premium - gap
         who = np.flatnonzero(self.old & (below < self.params.reach) & (held > 0.0))
         most = self.params.daily_sale_share * held[who]
         quantity, slope = resting_bids(below[who], most, self.params.ladder_width)
-        return post(BTC, -quantity, "profit_taking", slope=slope, lo=-most, hi=0.0, members=who)
+        return post(BTC, -quantity, "profit_taking", slope=slope, lo=-held[who], hi=0.0, members=who)
 
     def _client_flows(self, view: View, held: np.ndarray) -> np.ndarray:
         """Random purchases and sales of active holders, of the given standard deviation in sum."""

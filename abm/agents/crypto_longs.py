@@ -212,7 +212,7 @@ class CryptoLongs(Sector):
         log_rate -= p.entry_per_volatility * np.log2(max(view.vol[BTC] / view.calm_vol[BTC], 1.0))
         entry = self.entry_rate * np.exp(np.minimum(log_rate, MOST_LOG_RATE))[self.lookback_days - LOOKBACKS[0]]
         yen = np.where(self.yen_funded, np.exp(self._strong_yen(view)), 1.0)
-        cap = p.depth_share * float(view.depth[BTC] * view.vol[BTC])
+        cap = p.depth_share * float(view.depth[BTC] * min(view.vol[BTC], view.calm_vol[BTC]))  # of a calm day's move
         luck = self.uniform(view, "plans")
         self.refilling = (gain < -0.5) & (luck > 1.0 - p.top_up_chance) & view.on("crypto_leverage")
         self.pending, self.leaving = plan_positions(

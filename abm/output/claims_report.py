@@ -98,7 +98,9 @@ def dependence(entry: Mapping[str, Any]) -> str:
         )
         for row in entry["depends_on"]
     ]
-    seeds = entry["depends_on"][0]["seeds"] if entry["depends_on"] else 0
+    if not rows:
+        return "<p>Parameters and choices of the modeller were not tried with so few seeds.</p>"
+    seeds = entry["depends_on"][0]["seeds"]
     tried = len(entry["parameters_tried"])
     words = f"The three of {tried} parameters that move the headline effect most, alone, on {seeds} seeds:"
     return f"<p>{words}</p>" + table(("parameter", "range", "at low", "as is", "at high", "elasticity"), rows, 2)
@@ -115,7 +117,7 @@ def robustness(rows: Sequence[Mapping[str, Any]]) -> str:
         )
         for row in rows
     ]
-    return table(("choice", "effect (95 %)", "verdict", "moves"), cells)
+    return table(("choice", "effect (95 %)", "verdict", "moves"), cells) if cells else ""
 
 
 def record(rows: Sequence[Mapping[str, Any]]) -> str:

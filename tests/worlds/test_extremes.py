@@ -8,12 +8,14 @@ import pytest
 from abm import MarketModel, load_scenario
 from abm.scenarios import Scenario
 from abm.scenarios.sectors import parameter_models
+from abm.world import auction
 from abm.world.errors import MarketFailure
 from abm.world.events import Flow
 from abm.world.instruments import IDS, USD, USDJPY
 from tests.worlds.test_random_worlds import (
     Watched,
     moves_are_accounted_for,
+    nobody_is_short_who_may_not_be,
     prices_are_prices,
     the_books_balance,
     what_did_not_clear_is_told,
@@ -113,6 +115,19 @@ def test_a_whole_sector_defaults_on_one_day(sector: str) -> None:
     assert np.isfinite(system)
     model.run_for(3)
     prices_are_prices(model)
+
+
+@pytest.mark.parametrize(("name", "steps", "days"), [("carry_unwind_2024", 2, 4), ("sanaenomics", 3, 19)])
+def test_who_is_called_sells_nothing_twice(name: str, steps: int, days: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An auction with too few steps cuts trades; the next of the day serves them and those of accounts now called."""
+    monkeypatch.setattr(auction, "MAX_ITERATIONS", steps)
+    settings = {"carry_traders.members": 300, "crypto_longs.members": 300, "news.scale": 8.0}
+    settings |= {"carry_traders.leverage_median": 15.0, "carry_traders.leverage_most": 25.0}
+    model = MarketModel(load_scenario(name, settings, days=days), rng=3)
+    for _ in range(days):
+        model.run_for(1)
+        nobody_is_short_who_may_not_be(model)
+    assert "non_convergence" in set(model.events["kind"])
 
 
 def test_everybody_sells_and_nobody_buys() -> None:

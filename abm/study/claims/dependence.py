@@ -73,6 +73,11 @@ class Moves:
         return [*(end for free in self.parameters for end in ends(free)), *self.choices]
 
 
+def is_tried(claim: Claim, seeds: int) -> bool:
+    """Whether so many seeds are enough to run a claim with other parameters and choices: at least one in ``few``."""
+    return claim.few * seeds >= 1.0
+
+
 def changed(claim: Claim, variation: Variation) -> dict[str, Arm]:
     """Core arms of a claim under a variation, on fewer seeds."""
     return {
@@ -97,8 +102,11 @@ def headline(effects: Effects) -> Estimate:
 def parameters(claim: Claim, store: Store, seeds: int, moves: Moves) -> list[dict[str, Any]]:
     """The headline effect with each parameter at both ends of its range, most influential first.
 
-    elasticity: change of the effect over its size, per change of the parameter over its default.
+    elasticity: change of the effect over its size, per change of the parameter over its default. Empty with too few
+    seeds.
     """
+    if not is_tried(claim, seeds):
+        return []
     base = headline(claim.effects(Runs(store, plain(claim), seeds)))
     rows = []
     for free in moves.parameters:
@@ -125,7 +133,12 @@ def parameters(claim: Claim, store: Store, seeds: int, moves: Moves) -> list[dic
 
 
 def robustness(claim: Claim, store: Store, seeds: int, moves: Moves) -> list[dict[str, Any]]:
-    """Verdict and headline effect under each choice of the modeller, beside those of the plain model on these seeds."""
+    """Verdict and headline effect under each choice of the modeller, beside those of the plain model on these seeds.
+
+    Empty with too few seeds.
+    """
+    if not is_tried(claim, seeds):
+        return []
     effects = claim.effects(Runs(store, plain(claim), seeds))
     rows = [_row("as it is, on these seeds", effects, claim.verdict(effects))]
     for variation in moves.choices:

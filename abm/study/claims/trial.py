@@ -100,6 +100,8 @@ class Court:
 
     def arms_of(self, claim: Claim) -> list[Arm]:
         """Every arm that is run for a claim, those with other parameters and choices included."""
+        if not dependence.is_tried(claim, self.seeds):
+            return list(claim.arms.values())
         varied = [arm for v in self.moves.variations() for arm in dependence.changed(claim, v).values()]
         return [*claim.arms.values(), *dependence.plain(claim).values(), *varied]
 
