@@ -23,7 +23,8 @@ from experiments import channels_which_channel_moves_which_market as channels
 from experiments import publish_claims
 
 ROOT = Path(__file__).parents[1]
-CLAIMS = {name: replace(claim, few=1.0) for name, claim in load_claims().items()}
+VARIED = ("C1", "C5", "C7")  # tried with other parameters and choices too
+CLAIMS = {name: replace(c, few=1.0) if name in VARIED else c for name, c in load_claims().items()}
 FEW = Moves(free_parameters(CANDIDATES[:1]), ROBUSTNESS[:1])
 DAYS = 25
 TOGETHER = pytest.mark.xdist_group("claims")
@@ -45,7 +46,8 @@ def test_a_script_in_miniature(tried: tuple[Path, dict[str, Any]], name: str) ->
     assert entry["verdict"] in VERDICTS and entry["because"]
     assert entry["failures"] == []
     assert entry["effect"] == next(iter(entry["effects"].values()))
-    assert len(entry["robustness"]) == 2 and len(entry["parameters_tried"]) == 1
+    tried_too = name in VARIED
+    assert len(entry["robustness"]) == 2 * tried_too and len(entry["parameters_tried"]) == tried_too
     assert (out / entry["figure"]).stat().st_size > 10_000
 
 
