@@ -27,7 +27,6 @@ VARIED = ("C1", "C5", "C7")  # tried with other parameters and choices too
 CLAIMS = {name: replace(c, few=1.0) if name in VARIED else c for name, c in load_claims().items()}
 FEW = Moves(free_parameters(CANDIDATES[:1]), ROBUSTNESS[:1])
 DAYS = 25
-TOGETHER = pytest.mark.xdist_group("claims")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,6 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     return out, json.loads((out / "claims.json").read_text())["claims"]
 
 
-@TOGETHER
 @pytest.mark.parametrize("name", CLAIMS)
 def test_a_script_in_miniature(tried: tuple[Path, dict[str, Any]], name: str) -> None:
     out, entries = tried
@@ -51,7 +49,6 @@ def test_a_script_in_miniature(tried: tuple[Path, dict[str, Any]], name: str) ->
     assert (out / entry["figure"]).stat().st_size > 10_000
 
 
-@TOGETHER
 def test_the_report_stands_alone(tried: tuple[Path, dict[str, Any]]) -> None:
     out, entries = tried
     html = (out / "report.html").read_text()
@@ -60,7 +57,6 @@ def test_the_report_stands_alone(tried: tuple[Path, dict[str, Any]]) -> None:
     assert not re.search(r'(src|href)="(?!data:|#)', html)
 
 
-@TOGETHER
 def test_nothing_is_run_twice(tried: tuple[Path, dict[str, Any]]) -> None:
     out, _ = tried
     before = {file: file.stat().st_mtime_ns for file in out.rglob("*.npz")}
@@ -83,7 +79,6 @@ def test_members_are_halved_and_not_set() -> None:
     assert {name: baseline.params[name].members for name in POPULATIONS} == POPULATIONS
 
 
-@TOGETHER
 def test_publishing_in_miniature(tried: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     out, entries = tried
     readme, target = tmp_path / "README.md", tmp_path / "published"

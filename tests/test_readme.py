@@ -30,7 +30,6 @@ SMALLER = {
     r"range\(\d+\)": "range(3)",
     r"\.loc\[jgb40\.index <= \d+\]": ".loc[jgb40.index <= 3]",
 }
-IN_ORDER = pytest.mark.xdist_group("readme")  # a block may use what one above it made
 
 
 def in_miniature(text: str) -> str:
@@ -74,7 +73,6 @@ def run_command(words: list[str]) -> None:
             pytest.fail(f"a test does not know how to run {words}")
 
 
-@IN_ORDER
 def test_commands_and_code_run_in_the_order_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

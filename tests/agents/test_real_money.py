@@ -17,7 +17,7 @@ from tests.agents.screen import HOLDINGS_USD_BN, make_view, net_by_market, open_
 
 HOLDINGS = np.where(IS_FX, 0.0, HOLDINGS_USD_BN["others"]) * 0.5
 QUIET = {"client_flows": False}
-PACE = 1.0 - 0.5 ** (1.0 / 20.0)
+PACE = 1.0 - 0.5 ** (1.0 / 37.0)
 FX_PACE = 1.0 - 0.5 ** (1.0 / 30.0)
 
 
@@ -52,7 +52,7 @@ def test_day_one_is_quiet_and_elastic() -> None:
     assert np.abs(np.clip(orders["quantity"], orders["lo"], orders["hi"])).max() == 0.0
     resting = (orders["lo"] == 0.0) | (orders["hi"] == 0.0)  # limit orders far from the price
     slope = np.bincount(orders["market"][~resting], orders["slope"][~resting], N_MARKETS)
-    for name, elasticity in (("JGB2", 28.0), ("UST30", 3.2), ("SPX", 1.2)):
+    for name, elasticity in (("JGB2", 28.0), ("UST30", 3.2), ("SPX", 2.9)):
         assert slope[INDEX[name]] == pytest.approx(PACE * elasticity * HOLDINGS[INDEX[name]])
     assert slope[USDJPY] == pytest.approx(FX_PACE * 100.0 * opened().params.usdjpy_capacity_per_pct_usd_bn)
 
@@ -72,7 +72,7 @@ def test_holdings_settle_where_the_elasticity_says() -> None:
     units = sector.book.units.copy()
     sector.book = replace(sector.book, units=units)
     bund = INDEX["BUND10"]
-    for day in range(1, 200):
+    for day in range(1, 370):
         view = make_view(move={"BUND10": 100.0 / 8.7}, switches=QUIET, day=day)
         orders = sector.decide(view)
         rows = orders[orders["market"] == bund]

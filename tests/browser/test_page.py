@@ -16,8 +16,6 @@ from PIL import Image
 from abm import cli, load_scenario
 from tests.browser.desk_in_browser import VIEWS, DeskInBrowser
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 def test_it_loads_steps_plays_and_pauses(desk: DeskInBrowser) -> None:
     assert desk.day == 0

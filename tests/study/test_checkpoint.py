@@ -141,7 +141,6 @@ def test_killed_on_every_day_in_turn(tmp_path: Path, uninterrupted: Path) -> Non
     assert contents(place / "results") == contents(uninterrupted)
 
 
-@pytest.mark.xdist_group("pool")
 def test_the_number_of_workers_may_change_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scenario = load_scenario("baseline", SMALL, 4)
     run(scenario, 3, workers=1, out=tmp_path / "plain", figures=False, progress=False)

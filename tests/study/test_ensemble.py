@@ -9,8 +9,6 @@ from abm.study import ensemble
 from abm.study.ensemble import Job, run_jobs
 from tests.output.fake import FakeScenario, build_fake
 
-pytestmark = pytest.mark.xdist_group("pool")
-
 
 def test_results_come_in_the_order_of_the_jobs() -> None:
     scenarios = [FakeScenario(days=1), FakeScenario(days=9)]

@@ -49,7 +49,6 @@ def worker_of_runs(journal: Path) -> list[int]:
     return [line["worker"] for line, _ in journal_lines(journal) if "run" in line] if journal.exists() else []
 
 
-@pytest.mark.xdist_group("pool")
 def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(tmp_path: Path) -> None:
     file = tmp_path / "sweep.toml"
     tables = small_tables(days=1, design={"kind": "random", "points": 40}, parameter=[UNIFORM])
@@ -85,7 +84,6 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("pool")
 def test_a_cluster_of_its_own(tmp_path: Path) -> None:
     file = tmp_path / "sweep.toml"
     tables = small_tables(days=1, design={"kind": "random", "points": 4}, parameter=[UNIFORM])

@@ -10,8 +10,6 @@ from abm.cli import BAD_INPUT, DONE, main
 from abm.study.sweep import open_results
 from tests.study.sweep.small import UNIFORM, small_tables
 
-pytestmark = pytest.mark.xdist_group("pool")
-
 
 def written(folder: Path, **changes: Any) -> str:
     path = folder / "sweep.toml"

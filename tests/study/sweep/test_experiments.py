@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
 import tomli_w
 
 from abm.study.sweep import load_plan
@@ -20,7 +19,6 @@ def test_the_published_sweep_is_what_it_says() -> None:
     assert plan.base.days == 60
 
 
-@pytest.mark.xdist_group("pool")
 def test_publishing_in_miniature(tmp_path: Path) -> None:
     file = tmp_path / "small.toml"
     design = {"kind": "random", "points": 12}

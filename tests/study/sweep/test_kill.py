@@ -5,10 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 
-
-@pytest.mark.xdist_group("pool")
 def test_killed_ten_times_a_sweep_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     said = subprocess.run(
         [sys.executable, "-m", "tests.study.sweep.kills", str(tmp_path)],

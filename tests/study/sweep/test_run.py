@@ -27,7 +27,6 @@ from abm.world.errors import InputError
 from tests.study.sweep.small import UNIFORM, small_plan
 
 QUICK: dict[str, Any] = {"days": 1, "parameter": [UNIFORM]}
-pytestmark = pytest.mark.xdist_group("pool")
 
 
 def quick(out: Path, workers: int = 1, build: Any = market_model, **changes: Any) -> pd.DataFrame:

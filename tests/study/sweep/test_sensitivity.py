@@ -17,7 +17,6 @@ from abm.study.sweep.store import opened
 from abm.world.errors import InputError
 from tests.study.sweep.small import SWITCH, UNIFORM, small_plan
 
-pytestmark = pytest.mark.xdist_group("pool")
 UNIT_UNIFORMS = [
     {"name": name, "distribution": "uniform", "low": 0.0, "high": 1.0}
     for name in ("dealers.capacity_scale", "arbitrageurs.capacity_scale", "event.fiscal_announcement.amount_jpy_tn")
