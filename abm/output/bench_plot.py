@@ -12,6 +12,7 @@ from abm.output.style import BLUE, DARK, GREEN, GREY, ORANGE, PURPLE, VERMILLION
 Entry = Mapping[str, Any]
 OVER_TIME: Final = {"day": BLUE, "large_day": ORANGE, "ensemble": GREEN, "warm": PURPLE}
 SIZE: Final = (11.0, 9.0)
+MOST_ENTRIES: Final = 6  # of the history that have room
 
 
 def draw_bench(entries: Sequence[Entry], path: Path) -> Path:
@@ -28,7 +29,7 @@ def draw_bench(entries: Sequence[Entry], path: Path) -> Path:
         _targets(axes[0, 0], latest["rows"])
         _phases(axes[0, 1], latest["phases"])
         _members(axes[1, 0], latest["memory_bound"])
-        _over_time(axes[1, 1], entries)
+        _over_time(axes[1, 1], entries[-MOST_ENTRIES:])
         return save(figure, path)
 
 
@@ -91,5 +92,6 @@ def _over_time(ax: Axes, entries: Sequence[Entry]) -> None:
     ax.axhline(1.0, color=DARK, linewidth=0.9)
     ax.set_xticks(range(len(entries)), [f"{entry['date'][:10]}\n{(entry['commit'] or '')[:7]}" for entry in entries])
     ax.set_xlim(-0.5, len(entries) - 0.5)
-    ax.legend(ncols=2)
-    heading(ax, "Since the first measurement", words="1: as wanted; below: better")
+    ax.set_ylim(top=10.0 * ax.get_ylim()[1])  # room for the legend
+    ax.legend(loc="upper left", ncols=len(OVER_TIME))
+    heading(ax, "Latest measurements", words="1: as wanted; below: better")

@@ -24,6 +24,7 @@ from abm.study.bench.processes import measure_processes
 from abm.study.bench.profile import profile_day
 from abm.study.bench.report import Bound, Report, now
 from abm.study.bench.rows import HUGE_ROWS, TARGETS, Measured, row
+from abm.study.run import git_revision
 
 HUGE_DAYS = 5
 
@@ -41,7 +42,7 @@ def bench(
 
 def measure(effort: Effort, huge: bool = False) -> Report:
     """All rows, the profile of a day and the comparison with memory."""
-    begun, load, date = time.perf_counter(), os.getloadavg(), now()
+    begun, load, date, commit = time.perf_counter(), os.getloadavg(), now(), git_revision()
     own, waited = _stage("the default world", lambda: measure_default(effort))
     phases = _stage("phases of a day", lambda: profile_day(effort))
     sizes = _stage("worlds of more members", lambda: [_world(n, effort) for n in effort.members])
@@ -56,6 +57,7 @@ def measure(effort: Effort, huge: bool = False) -> Report:
     by_id = {measured.id: row(measured, effort.judged, **texts) for measured in found}
     return Report(
         date=date,
+        commit=commit,
         quick=not effort.judged,
         rows=[by_id[id_] for id_ in TARGETS if huge or id_ not in HUGE_ROWS],
         phases=phases,

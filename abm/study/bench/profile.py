@@ -14,13 +14,13 @@ from abm.study.bench.worlds import DEFAULT, WARM_UP_DAYS
 from abm.world import auction
 
 MODEL_PHASES: Final = {
-    "step": "rest",
+    "step": "rest of the day",
     "_announce_news": "announce",
-    "_post_schedules": "post, rest",
+    "_post_schedules": "rest of posting",
     "_clear_and_settle": "clear",
     "_settle": "settle",
     "_pay_income": "income",
-    "_close_the_day": "close, rest",
+    "_close_the_day": "rest of closing",
     "_record": "record",
 }
 SECTOR_PHASES: Final = {
@@ -32,8 +32,8 @@ SECTOR_PHASES: Final = {
 MARGIN: Final = "margin rounds"  # with all they call: forced orders, clearing again, settling
 ATTRIBUTE: Final = "attribute"
 ORDER: Final = (
-    "announce", "payments from outside", "decide", "joint schedule", "post, rest", "clear", "settle", MARGIN, "income",
-    "close", "close, rest", ATTRIBUTE, "record", "rest",
+    "announce", "payments from outside", "decide", "joint schedule", "rest of posting", "clear", "settle", MARGIN,
+    "income", "close", "rest of closing", ATTRIBUTE, "record", "rest of the day",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from abm.study.bench.profile import Phase, summed
 from abm.study.bench.rows import Row
-from abm.study.run import git_revision, package_versions
+from abm.study.run import package_versions
 
 PACKAGES: Final = ("numpy", "numba", "pandas", "mesa")
 LEAST_SHARE: Final = 0.01  # of the day; sectors below it are told together
@@ -38,9 +38,13 @@ class Bound:
 
 @dataclass(frozen=True)
 class Report:
-    """One run of the benchmark. quick: sizes for which the targets are not meant. waited: wall over processor time."""
+    """One run of the benchmark. date: when it began. commit: of the code. quick: at sizes the targets are not for.
+
+    waited: wall over processor time of the default world's runs. load: averages before it began. took_s: all of it.
+    """
 
     date: str
+    commit: str | None
     quick: bool
     rows: Sequence[Row]
     phases: Sequence[Phase]
@@ -56,7 +60,7 @@ class Report:
         """As JSON values, with where and on what it was measured."""
         return {
             "date": self.date,
-            "commit": git_revision(),
+            "commit": self.commit,
             "quick": self.quick,
             "machine": machine(),
             "packages": package_versions(PACKAGES),

@@ -6,6 +6,7 @@ prints what was measured as JSON. A larger world has more carry funds, retail ac
 proportions of the default one; these sectors may be larger here than a scenario file may ask for. All else stays.
 """
 
+import gc
 import json
 import resource
 import sys
@@ -46,6 +47,7 @@ def measure_world(members: int, days: int) -> dict[str, Any]:
     model, building = timed(lambda: MarketModel(scenario))
     model.run_for(WARM_UP_DAYS)
     took = [timed(lambda: model.run_for(1))[1] for _ in range(days)]
+    gc.collect()  # what only cycles keep is no longer needed
     resident = resident_bytes()
     return {
         "members": sum(params.members for params in scenario.params.values()),
