@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from selenium import webdriver
 from selenium.common.exceptions import JavascriptException
+from selenium.webdriver import ActionChains
 
 PATIENCE_SECONDS = 120
 VIEWS = {  # what is to be seen in it and in no other
@@ -65,6 +66,10 @@ class DeskInBrowser:
     def do(self, button: str) -> None:
         """Press a button by what it does."""
         self.click(f"[data-do={button}]")
+
+    def press(self, key: str) -> None:
+        """Press a key where the focus is."""
+        ActionChains(self.chrome).send_keys(key).perform()
 
     def view(self, name: str) -> None:
         """Choose a tab."""

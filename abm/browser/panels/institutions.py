@@ -151,7 +151,8 @@ def MemberTable(found: Members, one: int, order: dict[str, Any], choose: Any, se
         "distance": ("Above a margin call", "%", found.call_distance_pct),
     }
     columns |= {f"own.{name}": (*titled(name), np.asarray(v, dtype=float)) for name, v in found.own.items()}
-    by = columns.get(order["name"], columns["size"])[2]
+    sorting = {name: v for name, (*_, v) in columns.items()} | {"number": np.arange(1.0, len(found.size) + 1.0)}
+    by = sorting.get(order["name"], found.size)
     rows = np.argsort(np.where(np.isnan(by), np.inf, -by if order["descending"] else by), kind="stable")[:MOST_ROWS]
     cells = [{"key": int(i), "cells": [f"{i + 1}", *(value(v[i]) for *_, v in columns.values())]} for i in rows]
     head = [{"name": "number", "label": "No.", "unit": "", "kind": "text"}]
@@ -159,7 +160,7 @@ def MemberTable(found: Members, one: int, order: dict[str, Any], choose: Any, se
     note = f"{len(rows)} of {len(found.size):,}" if len(rows) < len(found.size) else f"{len(rows)}"
 
     def ordered(told: dict[str, Any]) -> None:
-        if told.get("name") in columns:
+        if told.get("name") in sorting:
             set_order({"name": told["name"], "descending": bool(told.get("descending"))})
 
     title = SHORT.get(found.sector, found.sector).capitalize()
