@@ -206,7 +206,7 @@ def _fill_every_view(desk: DeskInBrowser) -> None:
 def test_nothing_overlaps_is_cut_or_runs_out_of_the_window(desk: DeskInBrowser) -> None:
     """In every view, at every width, in both themes; text within the charts included."""
     _fill_every_view(desk)
-    found = {}
+    found, heads = {}, {}
     shown = [*product(("light",), (390, 768, 1280, 1920, 2560)), *product(("dark",), (390, 1280))]
     for (theme, width), view in product(shown, VIEWS):
         desk.theme(theme)
@@ -214,7 +214,11 @@ def test_nothing_overlaps_is_cut_or_runs_out_of_the_window(desk: DeskInBrowser) 
         desk.view(view)
         desk.settled()
         found[view, width, theme] = list(_faults(desk, width))
+        heads.setdefault(width, set()).add(desk.run("document.querySelector('.abm-head').offsetHeight"))
     assert {where: faults for where, faults in found.items() if faults} == {}
+    assert {
+        width: heights for width, heights in heads.items() if len(heights) > 1
+    } == {}  # the views begin in one place
 
 
 def _faults(desk: DeskInBrowser, width: int) -> Iterator[tuple[str, Any]]:
