@@ -28,7 +28,6 @@ def digests(path: Path) -> dict[str, str]:
     return {name: hashlib.sha256((path / f"{name}.parquet").read_bytes()).hexdigest() for name in names}
 
 
-@pytest.mark.xdist_group("pool")
 def test_one_and_two_workers_write_the_same_bytes(tmp_path: Path) -> None:
     scenario = FakeScenario(days=DAYS, fail_seed=2, fail_day=4)
     one = quick(scenario, 5, tmp_path / "one")
@@ -114,7 +113,6 @@ def test_taking_up_gives_the_bytes_of_a_run_without_interruption(
     assert digests(resumed.path) == digests(quick(plain, 5, tmp_path / "straight").path)
 
 
-@pytest.mark.xdist_group("pool")
 def test_a_pool_stops_within_a_day_and_keeps_what_is_done(tmp_path: Path) -> None:
     scenario = FakeScenario(days=DAYS, interrupt_seed=4, interrupt_pid=os.getpid())
     with pytest.raises(Interrupted) as stopped:
@@ -135,7 +133,6 @@ def test_nothing_is_left_when_nothing_was_done(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.xdist_group("pool")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_scenario_that_cannot_open_its_books_writes_nothing(tmp_path: Path, workers: int) -> None:
     with pytest.raises(ValueError, match="leverage_median"):
