@@ -59,10 +59,10 @@ def amplification(runs: Runs, size: float, market: str = "JGB40") -> Estimate:
 
 
 def effects(runs: Runs) -> dict[str, Estimate]:
-    """Amplification at eight times, at the main scenario's size, and the response to it."""
+    """Amplification at the main scenario's size and at eight times it, and the response to it."""
     return {
-        "amplified": amplification(runs, SIZES[-1]),
         "main": amplification(runs, 1.0),
+        "amplified": amplification(runs, SIZES[-1]),
         "response": mean("JGB40: response to the main scenario", "bp", response(runs, 1.0)),
     }
 
