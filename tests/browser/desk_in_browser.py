@@ -163,10 +163,21 @@ class DeskInBrowser:
         return file
 
     def save(self, panel: str, kind: str) -> Path:
-        """Press the button under which a chart is saved, "png" or "svg", and wait for the file."""
-        self.click(f"[data-panel={panel}] [aria-label$={kind.upper()}]")
-        file = self.downloads / f"{panel}.{kind}"
-        self.until(lambda: file.exists() and file.stat().st_size)
+        """Press the button under which a chart is saved, "png" or "svg", and wait for the file.
+
+        Chromium drops a download that follows others too closely, so the button is pressed again after some seconds.
+        """
+        file, pressed = self.downloads / f"{panel}.{kind}", [0.0]
+
+        def arrived() -> bool:
+            if file.exists() and file.stat().st_size:
+                return True
+            if time.monotonic() > pressed[0] + 8.0:
+                pressed[0] = time.monotonic()
+                self.click(f"[data-panel={panel}] [aria-label$={kind.upper()}]")
+            return False
+
+        self.until(arrived)
         return file
 
     def close_other_tabs(self) -> None:
