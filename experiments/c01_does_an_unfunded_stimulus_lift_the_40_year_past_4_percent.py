@@ -20,6 +20,7 @@ from abm.study.claims import (
     difference,
     main,
     mean,
+    parts_of_effect,
     share,
 )
 
@@ -103,21 +104,13 @@ def half_life(effect: np.ndarray) -> Estimate:
 
 def parts(runs: Runs) -> dict[str, np.ndarray]:
     """Parts of the effect in the week of days 1 to 5, the first two days after the announcement, bp, (seeds,)."""
-    shock, calm = runs["announced"], runs["calm"]
-    with_it, without = shock.parts("JGB40"), calm.parts("JGB40")
     groups = {
         "re-pricing of fiscal promises": lambda s, r: r in ("fiscal_concern", "policy_news", "news"),
         "life insurers (strike)": lambda s, r: s == "life_insurers",
         "fast money": lambda s, r: s == "jgb_fast_money",
         "dealers and arbitrageurs, otherwise": lambda s, r: s in ("dealers", "arbitrageurs") and r != "fiscal_concern",
     }
-    found, rest = {}, difference(shock, calm, lambda r: r.series("JGB40"))[:, 5]
-    for name, belongs in groups.items():
-        first = sum((x[:, 0] for key, x in with_it.items() if belongs(*key)), np.zeros(len(shock.seeds)))
-        other = sum((x[:, 0] for key, x in without.items() if belongs(*key)), np.zeros(len(calm.seeds)))
-        found[name] = first - other
-        rest = rest - found[name]
-    return {**found, "everybody else": rest}
+    return parts_of_effect(runs["announced"], runs["calm"], "JGB40", groups)
 
 
 def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:

@@ -20,6 +20,7 @@ from abm.output.style import (
     heading,
     new_figure,
     save,
+    stacked_parts,
     zero_line,
 )
 from abm.study.claims import (
@@ -28,7 +29,6 @@ from abm.study.claims import (
     SUPPORTED,
     UNDECIDED,
     Claim,
-    Ensemble,
     Estimate,
     Runs,
     Verdict,
@@ -37,16 +37,15 @@ from abm.study.claims import (
     difference,
     main,
     mean,
+    parts_of_effect,
     ratio,
 )
 from abm.study.claims.runs import WEEK
 from abm.world.events import PolicyGuidance
 from abm.world.instruments import INDEX
 
-DAYS, MONTH_DAYS = (
-    84,
-    21,
-)  # four months from 13 January 2026, with the review of policy mixes at the turn of the quarter
+DAYS = 84  # four months from 13 January 2026, with the review of policy mixes at the turn of the quarter
+MONTH_DAYS = 21
 ANNOUNCED, WITHIN = 4, 10  # trading day of the announcement, days from it on that are called first
 LAST = 10  # closes at the end over which what is left of an effect is averaged
 NOBODY_RETURNS = ("repatriation", "policy_mix")
@@ -178,18 +177,8 @@ def _jpy_tn(runs: Runs, world: str) -> np.ndarray:
 
 def parts(runs: Runs, world: str, market: str, weeks: int = 1) -> dict[str, np.ndarray]:
     """Parts of a world's effect on a market in the first weeks, bp, (seeds,); week 1 ends two days into the shock."""
-    shock, calm = runs[world], runs["calm"]
-    rest = path_effect(runs, world, market)[:, min(weeks * WEEK, shock.days)]
-    found = {}
-    for name, (_, belongs) in GROUPS.items():
-        found[name] = difference(shock, calm, lambda r, b=belongs: _sum(r, market, b, weeks))
-        rest = rest - found[name]
-    return {**found, ELSE: rest}
-
-
-def _sum(runs: Ensemble, market: str, belongs: Callable[[str, str], bool], weeks: int) -> np.ndarray:
-    chosen = (x[:, :weeks].sum(axis=1) for key, x in runs.parts(market).items() if belongs(*key))
-    return np.asarray(sum(chosen, np.zeros(len(runs.seeds))))
+    groups = {name: belongs for name, (_, belongs) in GROUPS.items()}
+    return parts_of_effect(runs[world], runs["calm"], market, groups, weeks, ELSE)
 
 
 def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:
@@ -246,19 +235,9 @@ def _draw_added(ax: Axes, runs: Runs, found: dict[str, Estimate]) -> None:
 
 def _draw_parts(ax: Axes, runs: Runs) -> None:
     """Parts of the shock's effect on every market, one upon the other."""
-    place = np.arange(len(MARKETS))
     made = [{name: float(x.mean()) for name, x in parts(runs, "shock", m).items()} for m in MARKETS]
-    up, down = np.zeros(len(MARKETS)), np.zeros(len(MARKETS))
-    for name, color in (*((name, color) for name, (color, _) in GROUPS.items()), (ELSE, GREY)):
-        values = np.array([m[name] for m in made])
-        ax.bar(place, values, 0.7, bottom=np.where(values >= 0.0, up, down), color=color, label=name)
-        up, down = up + np.maximum(values, 0.0), down + np.minimum(values, 0.0)
-    ax.plot(place, up + down, "D", color="#222222", markersize=4, label="together")
-    ax.set_xticks(place, MARKETS)
-    zero_line(ax)
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high + 0.5 * (high - low))
-    ax.legend(loc="upper left", ncols=2)
+    colors = {**{name: color for name, (color, _) in GROUPS.items()}, ELSE: GREY}
+    stacked_parts(ax, MARKETS, made, colors, 0.7)
     heading(ax, "Who moved yields abroad, fiscal shock", "bp", "in two days")
 
 

@@ -1,6 +1,5 @@
 """C4. Do shares fall through the discount rate, forced selling or the yen, and which index falls more?"""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from abm.study.claims import (
     difference,
     main,
     mean,
+    parts_of_effect,
     ratio,
 )
 from abm.world.events import Flow
@@ -160,22 +160,11 @@ def rest(runs: Runs, market: str) -> np.ndarray:
 def traded(runs: Runs, market: str) -> dict[str, np.ndarray]:
     """Effect on parts of the move in the week of days 1 to 5, the first two from the announcement, %, (seeds,)."""
     groups = {
-        "re-valued at new rates, yen and volatility": lambda reason: reason == "valuation",
-        "forced sales": lambda reason: reason in FORCED_REASONS,
-        "quotes and inventory": lambda reason: reason == "market_making",
+        "re-valued at new rates, yen and volatility": lambda _, reason: reason == "valuation",
+        "forced sales": lambda _, reason: reason in FORCED_REASONS,
+        "quotes and inventory": lambda _, reason: reason == "market_making",
     }
-    shock, calm = runs["shock"], runs["calm"]
-    left = difference(shock, calm, lambda r: r.series(market)[:, PUSH_DAYS])
-    found = {}
-    for name, belongs in groups.items():
-        found[name] = difference(shock, calm, partial(_first_week, market=market, belongs=belongs))
-        left = left - found[name]
-    return {**found, "everything else": left}
-
-
-def _first_week(runs: Ensemble, market: str, belongs: Callable[[str], bool]) -> np.ndarray:
-    parts = runs.parts(market).items()
-    return sum((x[:, 0] for (_, reason), x in parts if belongs(reason)), np.zeros(len(runs.seeds)))
+    return parts_of_effect(runs["shock"], runs["calm"], market, groups, rest="everything else")
 
 
 def ten_days(runs: Ensemble, market: str) -> np.ndarray:

@@ -23,6 +23,7 @@ from abm.output.style import (
     heading,
     new_figure,
     save,
+    stacked_parts,
     zero_line,
 )
 from abm.study.claims import (
@@ -31,7 +32,6 @@ from abm.study.claims import (
     SUPPORTED,
     UNDECIDED,
     Claim,
-    Ensemble,
     Estimate,
     Runs,
     Verdict,
@@ -40,9 +40,9 @@ from abm.study.claims import (
     difference,
     main,
     mean,
+    parts_of_effect,
     ratio,
 )
-from abm.study.claims.runs import WEEK
 
 DAYS = 40
 ANNOUNCED, WITHIN = 4, 10  # trading day of the announcement, days from it on that count
@@ -152,17 +152,8 @@ def gone(runs: Runs, market: str, channel: str) -> Estimate:
 
 def parts(runs: Runs, market: str) -> dict[str, np.ndarray]:
     """Parts of the effect in the week of days 1 to 5, the first two days of the shock, bp, (seeds,)."""
-    rest = path_effect(runs, market)[:, WEEK]
-    found = {}
-    for name, (_, belongs) in GROUPS.items():
-        found[name] = difference(runs["shock"], runs["calm"], lambda r, b=belongs: _first_week(r, market, b))
-        rest = rest - found[name]
-    return {**found, ELSE: rest}
-
-
-def _first_week(runs: Ensemble, market: str, belongs: Callable[[str, str], bool]) -> np.ndarray:
-    chosen = (x[:, 0] for key, x in runs.parts(market).items() if belongs(*key))
-    return np.asarray(sum(chosen, np.zeros(len(runs.seeds))))
+    groups = {name: belongs for name, (_, belongs) in GROUPS.items()}
+    return parts_of_effect(runs["shock"], runs["calm"], market, groups, rest=ELSE)
 
 
 def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:
@@ -191,17 +182,8 @@ def _draw_ways(ax: Axes, runs: Runs) -> None:
 def _draw_parts(ax: Axes, runs: Runs) -> None:
     """Parts of the effect in every place, one upon the other."""
     made = [{name: float(x.mean()) for name, x in parts(runs, m).items()} for m in ABROAD]
-    place, up, down = np.arange(len(ABROAD)), np.zeros(len(ABROAD)), np.zeros(len(ABROAD))
-    for name, color in (*((name, color) for name, (color, _) in GROUPS.items()), (ELSE, GREY)):
-        values = np.array([m[name] for m in made])
-        ax.bar(place, values, 0.6, bottom=np.where(values >= 0.0, up, down), color=color, label=name)
-        up, down = up + np.maximum(values, 0.0), down + np.minimum(values, 0.0)
-    ax.plot(place, up + down, "D", color="#222222", markersize=4, label="together")
-    ax.set_xticks(place, [f"{name}\n{m}" for m, (name, _) in ABROAD.items()])
-    zero_line(ax)
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high + 0.5 * (high - low))
-    ax.legend(loc="upper left", ncols=2)
+    colors = {**{name: color for name, (color, _) in GROUPS.items()}, ELSE: GREY}
+    stacked_parts(ax, [f"{name}\n{m}" for m, (name, _) in ABROAD.items()], made, colors, 0.6)
     heading(ax, "Whose trades moved them", "bp", "first two days, mean")
 
 

@@ -287,6 +287,27 @@ def zero_line(ax: Axes) -> None:
     ax.axhline(0.0, color="#666666", linewidth=0.8, zorder=1.5)
 
 
+def stacked_parts(
+    ax: Axes, labels: Iterable[str], parts: Iterable[Mapping[str, float]], colors: Mapping[str, str], width: float
+) -> None:
+    """One column per label: its parts upon each other, positive up and negative down, with their sum and a legend.
+
+    parts: name to value for every column, all with the names of ``colors``.
+    """
+    labels, parts = list(labels), list(parts)
+    place, up, down = np.arange(len(labels)), np.zeros(len(labels)), np.zeros(len(labels))
+    for name, color in colors.items():
+        values = np.array([column[name] for column in parts])
+        ax.bar(place, values, width, bottom=np.where(values >= 0.0, up, down), color=color, label=name)
+        up, down = up + np.maximum(values, 0.0), down + np.minimum(values, 0.0)
+    ax.plot(place, up + down, "D", color="#222222", markersize=4, label="together")
+    ax.set_xticks(place, labels)
+    zero_line(ax)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.5 * (high - low))
+    ax.legend(loc="upper left", ncols=2)
+
+
 def mark_events(ax: Axes, paths: Paths) -> None:
     """Dotted lines with letters at the scenario's own events, triangles on the axis at meetings of the BoJ."""
     at: Any

@@ -3,7 +3,7 @@
 from abm.study.claims.arms import Arm, arm
 from abm.study.claims.claim import CONDITIONAL, NOT_SUPPORTED, SUPPORTED, UNDECIDED, Claim, Compared, Verdict, compared
 from abm.study.claims.estimates import Estimate, mean, ratio, share
-from abm.study.claims.runs import Ensemble, Runs, difference
+from abm.study.claims.runs import Ensemble, Runs, difference, parts_of_effect
 from abm.study.claims.trial import main, try_claims
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "difference",
     "main",
     "mean",
+    "parts_of_effect",
     "ratio",
     "share",
     "try_claims",

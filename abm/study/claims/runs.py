@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ NOT_KEPT: Final = ("seed", "day", "date", "status")
 FAILURE: Final = "failure"
 
 type Arrays = dict[str, np.ndarray]
+type Belongs = Callable[[str, str], bool]  # whether a (sector, reason) does
 
 
 class ObservedModel(MarketModel):
@@ -262,6 +263,11 @@ class Ensemble:
                 found.setdefault(name, np.zeros(shape))[row] = run["parts"][:, cell]
         return found
 
+    def part(self, market: str, belongs: Belongs, weeks: int = 1) -> np.ndarray:
+        """Part of a market's move in the first weeks by the sectors and reasons that belong, (seeds,)."""
+        chosen = (x[:, :weeks].sum(axis=1) for key, x in self.parts(market).items() if belongs(*key))
+        return np.asarray(sum(chosen, np.zeros(len(self._runs))))
+
     def at(self, seeds: Iterable[int], values: np.ndarray) -> np.ndarray:
         """Rows of values, (seeds, ...), that belong to some of the seeds."""
         place = {seed: i for i, seed in enumerate(self._runs)}
@@ -272,6 +278,22 @@ def difference(a: Ensemble, b: Ensemble, of: Callable[[Ensemble], np.ndarray]) -
     """What an ensemble gives, (seeds, ...), of `a` less that of `b`, on the seeds that both have."""
     common = [seed for seed in a.seeds if seed in set(b.seeds)]
     return np.asarray(a.at(common, of(a)) - b.at(common, of(b)))
+
+
+def parts_of_effect(
+    a: Ensemble, b: Ensemble, market: str, groups: Mapping[str, Belongs], weeks: int = 1, rest: str = "everybody else"
+) -> dict[str, np.ndarray]:
+    """The effect of `a` against `b` on a market in the first weeks, split by who made it, (seeds,) each.
+
+    groups: name to which (sector, reason) belong to it; what is in none is the rest, so that all add up. Basis points
+    for bonds, per cent (log) otherwise.
+    """
+    left = difference(a, b, lambda r: r.series(market)[:, min(weeks * WEEK, a.days)])
+    found = {}
+    for name, belongs in groups.items():
+        found[name] = difference(a, b, partial(Ensemble.part, market=market, belongs=belongs, weeks=weeks))
+        left = left - found[name]
+    return {**found, rest: left}
 
 
 def _positions(names: Iterable[str], known: Sequence[str]) -> list[int]:
