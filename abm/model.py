@@ -3,7 +3,6 @@
 import copy
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import mesa
@@ -76,7 +75,7 @@ class MarketModel(mesa.Model):
         self.risk = RiskEstimate(calm)
         self.history = np.tile(self.log_price, (HISTORY_DAYS, 1))
         ladder = scenario.params["ministry_of_finance"].opening_ladder
-        self.public = replace(scenario.state.open_public(), ladder=ladder)
+        self.public = changed(scenario.state.open_public(), ladder=ladder)
         self._look_at_meetings()
         self.news = News(scenario.news, calm, self.streams)
         self.sectors: dict[str, Sector] = {
@@ -271,7 +270,7 @@ class MarketModel(mesa.Model):
         self.ledger.fund(self.lenders)
         self.ledger.check(0)
         self.depth = self._depth_of_day_0(screen)
-        screen = replace(screen, depth=self.depth)
+        screen = changed(screen, depth=self.depth)
         for sector in self.sectors.values():
             sector.start(screen)
         self.opening_depth = self.depth
@@ -286,7 +285,7 @@ class MarketModel(mesa.Model):
                 sector.start(screen)
                 schedule = sector.matrix_schedule(screen)
                 joint += 0.0 if schedule is None else schedule.matrix
-        twin.view = replace(screen, depth=auction.depth(joint))
+        twin.view = changed(screen, depth=auction.depth(joint))
         for sector in twin.sectors.values():
             sector.start(twin.view)
         return auction.clear(*twin._post_schedules()).depth

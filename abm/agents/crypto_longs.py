@@ -8,7 +8,7 @@ import mesa
 import numpy as np
 
 from abm.agents.base import Opening, Params, Sector, par
-from abm.agents.kernels import margin_called, margin_gains, plan_positions
+from abm.agents.kernels import margin_called, plan_positions
 from abm.world.instruments import BTC, JPY, N_CCY, USD, USDJPY
 from abm.world.margin import BROKER, maintenance_rate_by_notional
 from abm.world.orders import join, no_orders, post
@@ -192,10 +192,9 @@ class CryptoLongs(Sector):
     def _positions(self, view: View) -> tuple[np.ndarray, np.ndarray]:
         """Notional held, USD bn, and margin gained since a fresh position, as a share of it, both (members,)."""
         held = self._held(view)
-        leverage = self.leverage if view.on("crypto_leverage") else np.ones(self.n)
-        cash, loans = self.book.cash[: self.n], self.book.loans[: self.n]
-        dollars, yen = ((cash[:, c], loans[:, c]) for c in (USD, JPY))
-        return held, margin_gains(held, leverage, dollars, yen, float(view.usd_per_currency[JPY]))
+        fresh = held / self.leverage if view.on("crypto_leverage") else held
+        equity = self._account_equity(view)
+        return held, np.divide(equity, fresh, out=np.ones(self.n), where=held > 0.0) - 1.0
 
     def _account_equity(self, view: View, rows: Any = slice(None)) -> np.ndarray:
         """Isolated margin: dollars and yen in the account less its loans, USD bn, (rows,)."""

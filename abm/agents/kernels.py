@@ -37,28 +37,6 @@ def _contrarian_trades(active, core, response, gap, position, most, band):  # ty
     return trade
 
 
-def margin_gains(
-    held: np.ndarray, leverage: np.ndarray, dollars: tuple[np.ndarray, np.ndarray], yen: tuple[np.ndarray, np.ndarray],
-    usd_per_yen: float,
-) -> np.ndarray:  # fmt: skip
-    """Account equity over a fresh account's, less one, (members,); 0 without a position.
-
-    equity = dollars + yen at the spot rate; fresh = held / leverage. held: USD bn; dollars, yen: cash and loans, bn of
-    the currency, (members,) each.
-    """
-    return np.asarray(_margin_gains(held, leverage, *dollars, *yen, usd_per_yen))
-
-
-@njit(cache=True)
-def _margin_gains(held, leverage, cash_usd, loans_usd, cash_jpy, loans_jpy, usd_per_yen):  # type: ignore
-    gain = np.zeros(held.size)
-    for i in range(held.size):
-        if held[i] > 0.0:
-            equity = (cash_usd[i] - loans_usd[i]) + (cash_jpy[i] - loans_jpy[i]) * usd_per_yen
-            gain[i] = equity / (held[i] / leverage[i]) - 1.0
-    return gain
-
-
 def plan_positions(
     position: np.ndarray,
     budget: np.ndarray,

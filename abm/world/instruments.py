@@ -108,10 +108,15 @@ def log_price_of_level(level: np.ndarray) -> np.ndarray:
     return np.where(IS_BOND, -DURATION_YR * level / 100.0, np.log(safe))
 
 
+def yield_pct(log_price: np.ndarray, bonds: Any) -> np.ndarray:
+    """Yields of some bonds, by position, from log prices (..., markets), per cent."""
+    return np.asarray(-100.0 * log_price[..., bonds] / DURATION_YR[bonds])
+
+
 def level_of_log_price(log_price: np.ndarray) -> np.ndarray:
     """Quoted levels from log prices: yield in per cent for bonds, the price for everything else."""
     level = np.exp(log_price)
-    level[..., BONDS] = -100.0 * log_price[..., BONDS] / DURATION_YR[BONDS]
+    level[..., BONDS] = yield_pct(log_price, BONDS)
     return level
 
 

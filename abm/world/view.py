@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from abm.world.economy import Public
-from abm.world.instruments import DURATION_YR, INDEX, level_of_log_price, unit_value_usd, usd_per_currency
+from abm.world.instruments import INDEX, level_of_log_price, unit_value_usd, usd_per_currency, yield_pct
 from abm.world.streams import Streams
 
 DAYS_PER_YEAR = 250.0
@@ -72,7 +72,7 @@ class View:
     def yield_change_bp(self, market: str, days: int) -> float:
         """Change of the named bond's yield over so many days up to the quote, basis points."""
         i = INDEX[market]
-        return float(self.level[i] - -100.0 * self.history[-1 - days, i] / DURATION_YR[i]) * 100.0
+        return float(self.level[i] - yield_pct(self.history[-1 - days], i)) * 100.0
 
     def on(self, rule: str) -> bool:
         """Whether the named behaviour rule is switched on; unknown names are on."""
