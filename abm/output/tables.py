@@ -211,6 +211,11 @@ def publish(directory: Path, target: Path) -> Path:
 
 
 def write_json(path: Path, content: Any, rows: bool = False) -> None:
+    """A file of `as_json`."""
+    path.write_text(as_json(content, rows), encoding="utf-8")
+
+
+def as_json(content: Any, rows: bool = False) -> str:
     """Readable JSON, lists of numbers on one line; numbers that are not finite become null.
 
     rows: objects without inner ones take one line each, as rows of a table.
@@ -219,7 +224,7 @@ def write_json(path: Path, content: Any, rows: bool = False) -> None:
     text = re.sub(r"\[\n\s+([^\[\]{}\"]*?)\n\s*\]", lambda m: f"[{' '.join(m[1].split())}]", text)
     if rows:
         text = re.sub(r"\{\n\s+([^\[\]{}]*?)\n\s*\}", lambda m: f"{{{re.sub(r'\n +', ' ', m[1])}}}", text)
-    path.write_text(text + "\n", encoding="utf-8")
+    return text + "\n"
 
 
 def _finite(value: Any) -> Any:

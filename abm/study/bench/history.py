@@ -1,10 +1,10 @@
 """The history of benchmarks: a JSON file that grows by one entry per run."""
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
-from abm.output.tables import read_json, write_json
+from abm.output.tables import as_json, read_json
+from abm.study.sweep.store import write_aside
 from abm.world.errors import InputError
 
 HISTORY: Final = Path("results") / "bench" / "history.json"
@@ -25,6 +25,4 @@ def append(path: Path, entry: dict[str, Any]) -> None:
     """One entry more; the file is replaced at once, never half written."""
     entries = [*read_history(path), entry]
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    write_json(draft, {"entries": entries}, rows=True)
-    draft.replace(path)
+    write_aside(path, lambda file: file.write(as_json({"entries": entries}, rows=True).encode()))
