@@ -1,6 +1,7 @@
 """What a person does at the page, in the words of the tests."""
 
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from selenium.common.exceptions import JavascriptException
 from selenium.webdriver import ActionChains
 
 PATIENCE_SECONDS = 120
+PRESS_AGAIN_SECONDS = 8
 VIEWS = {  # what is to be seen in it and in no other
     "overview": "[data-panel=jgb]", "who": "[data-panel=who]", "flows": "[aria-label=Window]",
     "institutions": "[data-panel=scatter]", "whatif": "[aria-label='What if']", "ensemble": "[aria-label=Ensemble]",
@@ -157,24 +159,23 @@ class DeskInBrowser:
 
     def download(self, name: str) -> Path:
         """Press a download button and wait for the file."""
-        self.click(f"[data-file='{name}']")
-        file = self.downloads / name
-        self.until(lambda: file.exists() and file.stat().st_size)
-        return file
+        return self._fetch(f"[data-file='{name}']", name)
 
     def save(self, panel: str, kind: str) -> Path:
-        """Press the button under which a chart is saved, "png" or "svg", and wait for the file.
+        """Press the button under which a chart is saved, "png" or "svg", and wait for the file."""
+        return self._fetch(f"[data-panel={panel}] [aria-label$={kind.upper()}]", f"{panel}.{kind}")
 
-        Chromium drops a download that follows others too closely, so the button is pressed again after some seconds.
-        """
-        file, pressed = self.downloads / f"{panel}.{kind}", [0.0]
+    def _fetch(self, button: str, name: str) -> Path:
+        """Chromium drops a download that follows others too closely, so the button is pressed again after a while."""
+        file, pressed = self.downloads / name, -math.inf
 
         def arrived() -> bool:
+            nonlocal pressed
             if file.exists() and file.stat().st_size:
                 return True
-            if time.monotonic() > pressed[0] + 8.0:
-                pressed[0] = time.monotonic()
-                self.click(f"[data-panel={panel}] [aria-label$={kind.upper()}]")
+            if time.monotonic() > pressed + PRESS_AGAIN_SECONDS:
+                self.click(button)
+                pressed = time.monotonic()
             return False
 
         self.until(arrived)
