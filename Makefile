@@ -57,6 +57,9 @@ lint: setup ## Lint, types and import directions
 bench: setup ## The benchmark: a table with targets, where a day goes; results/bench/history.json keeps it
 	$(BIN)/abm bench
 
+benchmarks: setup ## Time single parts of a day, for whoever makes one of them faster
+	$(BIN)/python -m pytest benchmarks -o addopts= --benchmark-autosave --benchmark-columns=median,iqr,rounds
+
 publish-bench: bench ## The same on an idle machine, and write table and figure to results/published and README.md
 	$(BIN)/python -m experiments.publish_bench
 
@@ -67,4 +70,4 @@ clean: ## Remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run browser publish validate claims publish-claims test test-full mutants browser-deps lint bench publish-bench lock clean
+.PHONY: help setup run browser publish validate claims publish-claims test test-full mutants browser-deps lint bench benchmarks publish-bench lock clean
