@@ -362,20 +362,28 @@ def show_sensitivity(
 @app.command("claims")
 def put_claims_on_trial(
     names: Annotated[list[str] | None, typer.Argument(metavar="[C1 ...]", help="Which claims; all if none.")] = None,
-    seeds: Annotated[str, typer.Option(metavar="N", help="Seeds of every arm.")] = "200",
+    seeds: Annotated[
+        str, typer.Option(metavar="N", help="The most seeds of a claim; it takes fewer if its verdict is plain.")
+    ] = "200",
     workers: Workers = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where results go; what is done there is used again.")] = (
         RESULTS / "claims"
     ),
 ) -> None:
-    """Put the claims of experiments/ on trial: verdicts, figures and a report; goes on where it was stopped."""
+    """Put the claims of experiments/ on trial: verdicts, figures and a report; goes on where it was stopped.
+
+    With all claims, also which channel moves which market: channels.csv and figures/channels.png.
+    """
     count, processes = _whole("--seeds", seeds, 1, MOST_SEEDS, "seeds"), _workers(workers)
     require_place("--out", out)
     from abm.output import claims_report
-    from abm.study.claims.trial import load_claims, try_claims
+    from abm.study.claims.trial import ahead_in_words, load_claims, require_own, try_claims
 
+    claims = load_claims(names or ())
+    require_own(out)
+    print(ahead_in_words(claims, count, out, not names))
     with _interrupts_in_words():
-        found = try_claims(load_claims(names or ()), count, workers=processes, out=out)
+        found = try_claims(claims, count, workers=processes, out=out, with_channels=not names)
     claims_report.show(found, _console())
     print(f"\nFiles: {out}")
     failed = [said for entry in found["claims"].values() for said in entry["failures"]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -47,6 +48,7 @@ from abm.world.instruments import INDEX
 DAYS = 84  # four months from 13 January 2026, with the review of policy mixes at the turn of the quarter
 MONTH_DAYS = 21
 ANNOUNCED, WITHIN = 4, 10  # trading day of the announcement, days from it on that are called first
+WEALTH_CONSTANT: dict[str, Any] = {"days": ANNOUNCED + WITHIN, "without": ["dealer_wealth_effect"], "share": 0.25}
 LAST = 10  # closes at the end over which what is left of an effect is averaged
 NOBODY_RETURNS = ("repatriation", "policy_mix")
 HIGHER = PolicyGuidance(day=ANNOUNCED, bank="BOJ", terminal_change_bp=100.0)
@@ -92,13 +94,19 @@ def effects(runs: Runs) -> dict[str, Estimate]:
     found = {}
     for world, words in WORLDS.items():
         made, whole = last(lifted(runs, world, MAIN)), last(path_effect(runs, world, MAIN))
-        found[f"lifted_{world}"] = mean(f"{MAIN} after four months: added by the return, {words}", "bp", made)
+        found[f"lifted_{world}"] = added(runs, world)
         found[f"whole_{world}"] = mean(f"{MAIN} after four months: whole effect, {words}", "bp", whole)
         more_than_half = made - HALF * whole[: len(made)]
         found[f"half_{world}"] = mean(f"added by the return less half of the whole, {words}", "bp", more_than_half)
         home = _home(runs, world)
         found[f"home_{world}"] = mean(f"brought home beyond the usual, {words}", "USD bn a month", home)
     return found
+
+
+def added(runs: Runs, world: str) -> Estimate:
+    """What the return adds to the US 30-year by the end."""
+    text = f"{MAIN} after four months: added by the return, {WORLDS[world]}"
+    return mean(text, "bp", last(lifted(runs, world, MAIN)))
 
 
 def _home(runs: Runs, world: str) -> np.ndarray:
@@ -154,11 +162,11 @@ def more(runs: Runs) -> dict[str, Estimate]:
                 f"the same, sales for any reason, {name}, {words}", "USD bn a month", per_month(runs, sold)
             )
         for market in MARKETS:
-            added = last(lifted(runs, world, market))
-            found[f"{market}_{world}"] = mean(f"{market}: added by the return, {words}", "bp", added)
+            made = last(lifted(runs, world, market))
+            found[f"{market}_{world}"] = mean(f"{market}: added by the return, {words}", "bp", made)
     for market in MARKETS:
-        added, home = last(lifted(runs, "higher", market)), _jpy_tn(runs, "higher")
-        found[f"{market}_per_tn"] = ratio(f"{market}: per JPY tn brought home, {WORLDS['higher']}", added, home, "bp")
+        made, home = last(lifted(runs, "higher", market)), _jpy_tn(runs, "higher")
+        found[f"{market}_per_tn"] = ratio(f"{market}: per JPY tn brought home, {WORLDS['higher']}", made, home, "bp")
         effect = first(path_effect(runs, "shock", market))
         found[f"{market}_first"] = mean(f"{market}, first ten days: whole effect, fiscal shock", "bp", effect)
     for name, x in parts(runs, "shock", MAIN).items():
@@ -275,11 +283,13 @@ CLAIM = Claim(
         "calm, nobody returns": arm("baseline", days=DAYS, without=NOBODY_RETURNS),
         "shock, nobody returns": arm("sanaenomics", days=DAYS, without=NOBODY_RETURNS),
         "higher, nobody returns": arm("baseline", HIGHER, days=DAYS, without=NOBODY_RETURNS),
-        "calm, dealers' wealth constant": arm("baseline", without=["dealer_wealth_effect"], days=DAYS, share=0.5),
-        "shock, dealers' wealth constant": arm("sanaenomics", without=["dealer_wealth_effect"], days=DAYS, share=0.5),
+        "calm, dealers' wealth constant": arm("baseline", **WEALTH_CONSTANT),
+        "shock, dealers' wealth constant": arm("sanaenomics", **WEALTH_CONSTANT),
     },
     core=("calm", "shock", "higher", "calm, nobody returns", "shock, nobody returns", "higher, nobody returns"),
     effects=effects,
+    headline=lambda runs: added(runs, "shock"),
+    leading=("calm", "shock", "calm, nobody returns", "shock, nobody returns"),
     verdict=verdict,
     more=more,
     draw=draw,

@@ -48,7 +48,8 @@ RESERVES = "ministry_of_finance"
 NOBODY_RETURNS = ("repatriation", "policy_mix")  # the model's own holders stay: the return is what is imposed
 UNHEDGED = {"life_insurers": 0.56, "pension_funds": 0.93, "banks": 0.16}  # part whose currency comes home [calc]
 STATE = load_scenario("baseline").state
-SHARE = 0.2
+SHARE, LESS = 0.2, 0.1  # of the seeds, for the verdict and for the rest
+JUDGED = ("1 year", "3 years")
 YEN, HIGHER = "1 year, yen bought", "1 year, home yields higher"
 
 
@@ -69,7 +70,12 @@ SIZES = {"half, 1 year": FULL / 2.0, "1 year": FULL, "with reserves, 1 year": WI
 
 
 def world(
-    years: int, part: float = 1.0, holders: tuple[str, ...] = JAPANESE_HOLDERS, yen: bool = False, higher: bool = False
+    years: int,
+    part: float = 1.0,
+    holders: tuple[str, ...] = JAPANESE_HOLDERS,
+    yen: bool = False,
+    higher: bool = False,
+    share: float = LESS,
 ) -> Arm:
     """Part of the holders' foreign bonds sold evenly over some years.
 
@@ -78,10 +84,10 @@ def world(
     owned, days = holdings_usd_bn(*holders), years * YEAR_DAYS
     sales = {m: -part * float(owned[INDEX[m]]) for m in FOREIGN_BONDS}
     if yen:
-        sales["USDJPY"] = -part * sum(share * amount_usd_bn(name) for name, share in UNHEDGED.items())
+        sales["USDJPY"] = -part * sum(open_part * amount_usd_bn(name) for name, open_part in UNHEDGED.items())
     flows = [Flow(market=m, amount_usd_bn=x, days=days, day=1) for m, x in sales.items() if x]
     news = [PolicyGuidance(day=1, bank="BOJ", terminal_change_bp=100.0)] if higher else []
-    return arm("baseline", *flows, *news, days=days + SETTLING, without=NOBODY_RETURNS, share=SHARE)
+    return arm("baseline", *flows, *news, days=days + SETTLING, without=NOBODY_RETURNS, share=share)
 
 
 def path_effect(runs: Runs, name: str, market: str) -> np.ndarray:
@@ -104,12 +110,13 @@ def settled(path: np.ndarray) -> np.ndarray:
 
 def effects(runs: Runs) -> dict[str, Estimate]:
     """Where the mean yield settles after a fast and a slow return."""
-    return {
-        name: mean(
-            f"mean yield abroad, settled after a full return within {name}", "bp", settled(world_yield(runs, name))
-        )
-        for name in ("1 year", "3 years")
-    }
+    return {name: after(runs, name) for name in JUDGED}
+
+
+def after(runs: Runs, name: str) -> Estimate:
+    """Where the mean yield settles after a return."""
+    text = f"mean yield abroad, settled after a full return within {name}"
+    return mean(text, "bp", settled(world_yield(runs, name)))
 
 
 def verdict(found: dict[str, Estimate]) -> Verdict:
@@ -250,14 +257,16 @@ CLAIM = Claim(
     "if after one of them; not supported if below 50 after both (whole intervals). Otherwise it cannot be decided.",
     arms={
         "calm": arm("baseline", days=3 * YEAR_DAYS + SETTLING, without=NOBODY_RETURNS, share=SHARE),
-        **{name: world(years) for name, years in PACES.items()},
+        **{name: world(years, share=SHARE if name in JUDGED else LESS) for name, years in PACES.items()},
         "half, 1 year": world(1, 0.5),
         "with reserves, 1 year": world(1, 1.0, (*JAPANESE_HOLDERS, RESERVES)),
         YEN: world(1, yen=True),
         HIGHER: world(1, higher=True),
     },
-    core=("calm", "1 year", "3 years"),
+    core=("calm", *JUDGED),
     effects=effects,
+    headline=lambda runs: after(runs, "1 year"),
+    leading=("calm", "1 year"),
     verdict=verdict,
     more=more,
     draw=draw,

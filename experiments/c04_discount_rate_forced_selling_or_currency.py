@@ -43,6 +43,7 @@ from abm.world.events import Flow
 INDICES = {"NIKKEI": VERMILLION, "NASDAQ": BLUE, "SPX": GREY}
 GROWTH = ("NIKKEI", "NASDAQ")  # long-duration indices of the claim
 ANNOUNCED, WITHIN = 4, 10  # trading day of the announcement (19 January 2026), days after it that count
+COUNTED_DAYS = ANNOUNCED + WITHIN
 HALF = 0.5
 PRICERS = ("real_money", "dealers", "arbitrageurs")  # who values shares
 RATES = {f"{who}.real_duration_{name}_yr": 0.0 for who in PRICERS for name in ("nikkei", "spx", "nasdaq")}
@@ -75,7 +76,9 @@ def pushed(amount: float) -> str:
 
 
 def path_effect(runs: Runs, market: str, without: str = "") -> np.ndarray:
-    """Effect of the shock, per cent, (seeds, days + 1); without: a channel that is closed in both worlds."""
+    """Effect of the shock, per cent, (seeds, days + 1); without: a channel that is closed in both worlds, which are
+    run only as long as it counts.
+    """
     ending = f", no {without}" if without else ""
     return difference(runs[f"shock{ending}"], runs[f"calm{ending}"], lambda r: r.series(market))
 
@@ -277,13 +280,14 @@ CLAIM = Claim(
     arms={
         "calm": arm("baseline"),
         "shock": arm("sanaenomics"),
-        **{f"calm, no {name}": arm("baseline", **changed) for name, changed in CHANNELS.items()},
-        **{f"shock, no {name}": arm("sanaenomics", **changed) for name, changed in CHANNELS.items()},
-        "calm, idle": arm("baseline", without=IDLE, share=PUSHED_SHARE),
+        **{f"calm, no {name}": arm("baseline", days=COUNTED_DAYS, **changed) for name, changed in CHANNELS.items()},
+        **{f"shock, no {name}": arm("sanaenomics", days=COUNTED_DAYS, **changed) for name, changed in CHANNELS.items()},
+        "calm, idle": arm("baseline", days=COUNTED_DAYS, without=IDLE, share=PUSHED_SHARE),
         **{
             pushed(amount): arm(
                 "sanaenomics",
                 *([Flow(day=ANNOUNCED, market="USDJPY", amount_usd_bn=amount, days=PUSH_DAYS)] if amount else []),
+                days=COUNTED_DAYS,
                 without=IDLE,
                 share=PUSHED_SHARE,
             )
@@ -292,6 +296,7 @@ CLAIM = Claim(
     },
     core=("calm", "shock", "calm, no discount rate", "shock, no discount rate"),
     effects=effects,
+    horizon=COUNTED_DAYS,
     verdict=verdict,
     more=more,
     draw=draw,

@@ -25,15 +25,21 @@ from abm.study.claims import (
 from abm.world.events import RiskAversion
 
 SHOCK_DAY, DAYS_AFTER = 4, 10
+DAYS = 30  # of the shock with flight from risk and of the unlevered worlds
 FLIGHT = RiskAversion(day=SHOCK_DAY, change_sd=2.0, half_life_days=10.0)
 NO_LEVERAGE = ("crypto_leverage", "yen_carry_funding", "carry_positions")
 HALF = 0.5
 WEEKS_AFTER = slice(0, 3)  # weeks of days 1 to 15
 
 
+def path_effect(runs: Runs, shocked: str, calm: str) -> np.ndarray:
+    """Effect of the shock on bitcoin, per cent, (seeds, days + 1)."""
+    return difference(runs[shocked], runs[calm], lambda r: r.series("BTC")[:, : DAYS + 1])
+
+
 def fall(runs: Runs, shocked: str, calm: str) -> np.ndarray:
     """Mean effect of the shock on bitcoin over the ten days from it, per cent, negative falls, (seeds,)."""
-    effect = difference(runs[shocked], runs[calm], lambda r: r.series("BTC"))
+    effect = path_effect(runs, shocked, calm)
     return effect[:, SHOCK_DAY : SHOCK_DAY + DAYS_AFTER].mean(axis=1)
 
 
@@ -108,7 +114,7 @@ def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:
         pairs = (("shock", "calm", VERMILLION, "leverage as it is"),
                  ("shock, unlevered", "calm, unlevered", BLUE, "nobody levered, no yen debt"))  # fmt: skip
         for shocked, calm, color, name in pairs:
-            x = difference(runs[shocked], runs[calm], lambda r: r.series("BTC"))
+            x = path_effect(runs, shocked, calm)
             low, high = np.quantile(x, (0.05, 0.95), axis=0)
             row[0].fill_between(shock.dates, low, high, color=color, alpha=0.15, linewidth=0)
             row[0].plot(shock.dates, x.mean(axis=0), color=color, label=name)
@@ -150,13 +156,14 @@ CLAIM = Claim(
     "by less, not supported if it does not. Cannot be decided if bitcoin does not fall.",
     arms={
         "calm": arm("baseline"),
-        "shock": arm("sanaenomics", FLIGHT),
-        "calm, unlevered": arm("baseline", without=NO_LEVERAGE),
-        "shock, unlevered": arm("sanaenomics", FLIGHT, without=NO_LEVERAGE),
+        "shock": arm("sanaenomics", FLIGHT, days=DAYS),
+        "calm, unlevered": arm("baseline", days=DAYS, without=NO_LEVERAGE),
+        "shock, unlevered": arm("sanaenomics", FLIGHT, days=DAYS, without=NO_LEVERAGE),
         "fiscal shock alone": arm("sanaenomics"),
     },
     core=("calm", "shock", "calm, unlevered", "shock, unlevered"),
     effects=effects,
+    horizon=SHOCK_DAY + DAYS_AFTER,
     verdict=verdict,
     more=more,
     draw=draw,

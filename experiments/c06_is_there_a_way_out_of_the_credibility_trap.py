@@ -36,7 +36,8 @@ PLANNED_JPY_TN = {"JGB20": 0.70, "JGB30": 0.60, "JGB40": 0.15}  # super-long iss
 CUT = 0.5  # part of it that is sold as two-year bonds instead
 OWN_RULES = ("boj_policy_rule", "exceptional_purchases", "debt_management", "mof_ladder", "mof_operations")
 SUPER_LONG = ("JGB30", "JGB40")
-FEW = 0.25  # of the seeds, for policies that do not decide the verdict
+DAYS = 40
+FEW = 0.2  # of the seeds, for policies that do not decide the verdict
 
 
 def name_of(purchases: float, rise: float, cut: bool) -> str:
@@ -77,7 +78,7 @@ def policy(purchases: float, rise: float, cut: bool) -> list[Event]:
 def world(name: str) -> Arm:
     """The shock with a policy."""
     share = 1.0 if name in (NONE, *WAYS) else FEW
-    return arm("sanaenomics", *policy(*POLICIES[name]), without=OWN_RULES, share=share)
+    return arm("sanaenomics", *policy(*POLICIES[name]), days=DAYS, without=OWN_RULES, share=share)
 
 
 def _highest(x: np.ndarray) -> np.ndarray:
@@ -110,7 +111,7 @@ MEASURES: dict[str, tuple[str, str, Callable[[Ensemble], np.ndarray]]] = {
     "insolvencies": ("insolvencies", "number", insolvencies),
     "stress": ("highest stress index", "index", lambda r: r.measure("max_stress")),
     "liquidations": ("liquidations", "USD bn", lambda r: r.measure("liquidations_usd_bn")),
-    "inflation": ("inflation after 60 days", "percentage points", lambda r: r.measure("inflation_end_pct")),
+    "inflation": (f"inflation after {DAYS} days", "percentage points", lambda r: r.measure("inflation_end_pct")),
 }
 
 
@@ -121,12 +122,17 @@ def answered(runs: Runs, name: str, of: Callable[[Ensemble], np.ndarray]) -> np.
 
 def effects(runs: Runs) -> dict[str, Estimate]:
     """What purchases cost in yen, and what the policies that decide the verdict do to both."""
-    saved, lost = -answered(runs, BUY, peak) / 10.0, answered(runs, BUY, weakest_yen)
-    found = {"price": ratio("yen given up by purchases per 10 bp taken off the yield peak", lost, saved, "% per 10 bp")}
+    found = {"price": price(runs)}
     for name in WAYS:
         found[f"{name}: yield"] = mean(f"{WORDS[name]}: highest super-long yield", "bp", answered(runs, name, peak))
         found[f"{name}: yen"] = mean(f"{WORDS[name]}: highest USDJPY", "%", answered(runs, name, weakest_yen))
     return found
+
+
+def price(runs: Runs) -> Estimate:
+    """Yen given up by purchases."""
+    saved, lost = -answered(runs, BUY, peak) / 10.0, answered(runs, BUY, weakest_yen)
+    return ratio("yen given up by purchases per 10 bp taken off the yield peak", lost, saved, "% per 10 bp")
 
 
 def escapes(found: dict[str, Estimate], name: str) -> bool:
@@ -223,7 +229,7 @@ def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:
         )
         row[1].set_yticks(range(len(ordered)), ordered)
         _consequence(row[2], runs, ordered, best, "inflation")
-        heading(row[2], "Inflation after 60 days", "", "added; lines: 95 %, cut at the frame\ndark: not dominated")
+        heading(row[2], f"Inflation after {DAYS} days", "", "added; lines: 95 %, cut at the frame\ndark: not dominated")
         row[2].set_yticks(range(len(ordered)), [""] * len(ordered))
         save(figure, path)
 
@@ -304,7 +310,7 @@ CLAIM = Claim(
     "risks the system.",
     question="Is there a mix of bond purchases, policy rate and issuance that lowers the peak of super-long yields "
     "without weakening the yen, or strengthens the yen without raising that peak?",
-    design="The main scenario, 60 days, with answers on 20 January 2026, the day after the announcement: purchases of "
+    design="The main scenario, 40 days, with answers on 20 January 2026, the day after the announcement: purchases of "
     "super-long bonds of JPY 0, 5 or 15 tn over 13 days (0.8 and 2.5 % of GDP, about what the Bank of England bought "
     "and offered in 2022), an unexpected rise of the policy rate of 0, 25 or 50 bp, and half of planned super-long "
     "issuance sold as two-year bonds or not: 18 policies, same random numbers. The authorities' own rules on rate, "
@@ -317,9 +323,12 @@ CLAIM = Claim(
     "Supported if none escapes; supported under conditions if only the issuance cut or only purchases and rise "
     "together do; not supported if purchases or the rise escape by themselves; cannot be decided if none lowers "
     "either.",
-    arms={**{name: world(name) for name in POLICIES}, CALM: arm("baseline", without=OWN_RULES, share=FEW)},
+    arms={**{name: world(name) for name in POLICIES}, CALM: arm("baseline", days=DAYS, without=OWN_RULES, share=FEW)},
     core=(NONE, *WAYS),
     effects=effects,
+    headline=price,
+    leading=(NONE, BUY),
+    horizon=ANSWER + WITHIN,
     verdict=verdict,
     more=more,
     draw=draw,

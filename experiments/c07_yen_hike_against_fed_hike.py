@@ -30,7 +30,7 @@ DAY, AFTER = 8, 20  # trading day of the rise (23 January 2026), days from it th
 BOJ = PolicyRate(day=DAY, bank="BOJ", change_bp=25.0, expected_share=0.0)
 FED = PolicyRate(day=DAY, bank="FED", change_bp=100.0, expected_share=0.0)
 HELD = {"days": 30, "without": ("boj_policy_rule", "fed_rule")}  # neither bank decides anything else in between
-IN_2024 = {"state": "2024-07-10", "share": 0.5}
+IN_2024 = {"state": "2024-07-10", "share": 0.25}
 THIRD = ("BUND10", "OAT10", "EGB30", "GILT10", "ACGB10", "EMBOND", "EURUSD", "GBPUSD", "AUDUSD", "BTC")
 JAPANS, AMERICAS = "25 bp in Japan", "100 bp in the US"
 US, JAPAN = ("UST2", "UST10", "UST30", "SPX", "NASDAQ"), ("JGB2", "JGB10", "JGB20", "JGB30", "JGB40", "NIKKEI")

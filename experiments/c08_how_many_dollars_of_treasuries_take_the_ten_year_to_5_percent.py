@@ -1,6 +1,7 @@
 """C8. How many dollars of Treasuries, sold by Japan, take the ten-year yield to 5 %, and what does the ladder buy?"""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from abm.study.claims import (
     arm,
     compared,
     difference,
+    estimate,
     main,
     mean,
     ratio,
@@ -42,7 +44,7 @@ MOST_A_DAY_USD_BN = 160.0
 STEP_USD_BN = 25.0  # amounts are multiples of it
 NARROW, CLOSE_USD_BN = 1.3, 100.0  # a bracket is narrow where its ends differ by this factor, or by so much
 MOST_ARMS = 12  # amounts tried for one pace
-SIDE = 0.25
+SIDE, LESS = 0.25, 0.1  # parts of the seeds: for sales and steps, and for paces that do not decide the verdict
 CORRECTION_PCT = -10.0
 STEP_DAY, SOON, LATER = 8, 3, 20  # day of a step on the ladder (23 January 2026), days after it
 PACKAGED_USD_BN = 100.0  # sold and brought home in the packaged scenario
@@ -54,7 +56,8 @@ STEPS: dict[str, Event] = {
     "operation, JPY 1 tn": FxIntervention(day=STEP_DAY, amount_jpy_tn=1.0),
     "operation, JPY 5 tn": FxIntervention(day=STEP_DAY, amount_jpy_tn=OPERATION_JPY_TN),
 }
-IDLE: dict[str, Any] = {"without": ("mof_ladder",), "share": SIDE}  # the ministry takes no step of its own
+# The ministry takes no step of its own.
+IDLE: dict[str, Any] = {"days": STEP_DAY + LATER, "without": ("mof_ladder",), "share": SIDE}
 
 
 # -- sales -----------------------------------------------------------------------------------------------------------
@@ -72,7 +75,12 @@ def sale(weeks: int, usd_bn: float) -> Arm:
     events: list[Event] = [TreasurySale(day=FIRST_DAY, amount_usd_bn=own, days=days)]
     if usd_bn > own:
         events.append(Flow(day=FIRST_DAY, market="UST10", amount_usd_bn=own - usd_bn, days=days))
-    return arm("baseline", *events, share=SIDE)
+    return arm("baseline", *events, days=last_day(weeks), share=SIDE if weeks == MAIN_WEEKS else LESS)
+
+
+def last_day(weeks: int) -> int:
+    """The last that counts of a sale."""
+    return FIRST_DAY + 5 * weeks - 1 + SETTLING
 
 
 def amounts(runs: Runs, weeks: int) -> list[float]:
@@ -83,7 +91,7 @@ def amounts(runs: Runs, weeks: int) -> list[float]:
 
 def window(runs: Ensemble, weeks: int) -> slice:
     """Days from the first of a sale to a week after its last, as far as the run goes."""
-    return slice(FIRST_DAY, min(FIRST_DAY + 5 * weeks - 1 + SETTLING, runs.days) + 1)
+    return slice(FIRST_DAY, min(last_day(weeks), runs.days) + 1)
 
 
 def by_amount(runs: Runs, weeks: int, of: Callable[[Ensemble], np.ndarray]) -> np.ndarray:
@@ -124,8 +132,8 @@ def needed(runs: Runs, weeks: int, start_pct: float) -> np.ndarray:
 
 def median(text: str, x: np.ndarray) -> Estimate:
     """Median of dollars over seeds, (seeds,), with its interval from order statistics."""
-    low, high = median_interval(x)
-    return Estimate(text, "USD bn", float(np.quantile(x, 0.5, method="inverted_cdf")), low, high, int(x.size))
+    middle = float(np.quantile(x, 0.5, method="inverted_cdf"))
+    return estimate(text, "USD bn", middle, int(x.size), partial(median_interval, x))
 
 
 def threshold(runs: Runs, weeks: int, start_pct: float) -> Estimate:
@@ -274,7 +282,13 @@ def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:
     with drawing():
         seeds = len(needed(runs, MAIN_WEEKS, OPENING_PCT))
         title = "How many dollars of Treasuries take the ten-year to 5 %?"
-        figure, axes = new_figure(2, 2, (12, 8.2), title, f"{seeds} seeds, the same for every amount sold; bars: 95 %")
+        figure, axes = new_figure(
+            2,
+            2,
+            (12, 8.2),
+            title,
+            f"{seeds} seeds, the same for every amount sold, fewer for other paces than four weeks; bars: 95 %",
+        )
         _draw_probability(axes[0, 0], runs)
         _draw_threshold(axes[0, 1], runs)
         _draw_moves(axes[1, 0], runs)
@@ -387,18 +401,22 @@ CLAIM = Claim(
     "ten-year or do not strengthen the yen (intervals). Otherwise supported under conditions.",
     arms={
         "calm": arm("baseline"),
-        "brought home": arm("treasury_sale"),
+        "brought home": arm("treasury_sale", days=last_day(MAIN_WEEKS)),
         **{sale_name(w, usd_bn): sale(w, usd_bn) for w, tried in COARSE_USD_BN.items() for usd_bn in tried},
         "idle": arm("baseline", **IDLE),
         **{name: arm("baseline", step, **IDLE) for name, step in STEPS.items()},
     },
     core=("calm", "brought home", *(sale_name(MAIN_WEEKS, usd_bn) for usd_bn in COARSE_USD_BN[MAIN_WEEKS])),
     effects=effects,
+    headline=lambda runs: threshold(runs, MAIN_WEEKS, OPENING_PCT),
+    leading=("calm", *(sale_name(MAIN_WEEKS, usd_bn) for usd_bn in COARSE_USD_BN[MAIN_WEEKS])),
+    horizon=last_day(MAIN_WEEKS),
     verdict=verdict,
     more=more,
     draw=draw,
     record=record,
     refine=refine,
+    searched=tuple(sale(w, STEP_USD_BN) for w in WEEKS for _ in range(MOST_ARMS - len(COARSE_USD_BN[w]))),
     reality="No Treasuries were sold and no yen bought. The rate checks of 23 January took the dollar from 158 to 153 "
     "yen in three trading days. The ten-year stood between 4.04 and 4.30 % until 13 February.",
 )

@@ -48,7 +48,7 @@ def weakest(runs: Runs) -> np.ndarray:
 def effects(runs: Runs) -> dict[str, Estimate]:
     """Effect of the shock on the yen, shares of runs past 160, and what the ministry takes off."""
     return {
-        "effect": mean("effect of the shock on USDJPY at its largest", "%", weakest(runs)),
+        "effect": effect(runs),
         "past": share("a close above 160 under the shock", highest(runs["shock"]) > LINE),
         "past_calm": share("a close above 160 without it", highest(runs["calm"]) > LINE),
         "days": mean("days above 160 that the shock adds", "days", difference(runs["shock"], runs["calm"], days_above)),
@@ -60,16 +60,21 @@ def effects(runs: Runs) -> dict[str, Estimate]:
     }
 
 
+def effect(runs: Runs) -> Estimate:
+    """Of the shock on the yen."""
+    return mean("effect of the shock on USDJPY at its largest", "%", weakest(runs))
+
+
 def verdict(found: dict[str, Estimate]) -> Verdict:
     """As in the rule."""
-    effect, past, calm = found["effect"], found["past"], found["past_calm"]
-    if not (effect.known and past.known):
+    weaker, past, calm = found["effect"], found["past"], found["past_calm"]
+    if not (weaker.known and past.known):
         return Verdict(UNDECIDED, "Too few seeds for an interval.")
     told = (
-        f"The shock weakens the yen by {effect.value:.1f} % at most; the dollar closes above 160 in {past.value:.0f} % "
+        f"The shock weakens the yen by {weaker.value:.1f} % at most; the dollar closes above 160 in {past.value:.0f} % "
         f"of runs, without the shock in {calm.value:.0f} %. The ministry takes {found['ministry'].value:.1f} days off."
     )
-    if not effect.above():
+    if not weaker.above():
         return Verdict(NOT_SUPPORTED, told)
     if past.above(50.0) and found["days"].above():
         if past.low > calm.high:
@@ -144,6 +149,8 @@ CLAIM = Claim(
     },
     core=("shock", "calm", "shock, no ministry"),
     effects=effects,
+    headline=effect,
+    leading=("shock", "calm"),
     verdict=verdict,
     more=more,
     draw=draw,

@@ -25,6 +25,7 @@ from abm.study.claims import (
 
 KNOWN = dt.date(2026, 2, 9)  # the first close after the election of Sunday 8 February
 AFTER = 10  # trading days from it
+DAYS = 30
 COLORS = {"strong": VERMILLION, "weak": BLUE, "hung": GREEN}
 WORDS = {"strong": "strong mandate", "weak": "weak mandate", "hung": "no majority"}
 
@@ -48,11 +49,16 @@ def against(runs: Runs, other: str, market: str, after: int = AFTER) -> np.ndarr
 def effects(runs: Runs) -> dict[str, Estimate]:
     """What a strong mandate does to the 40-year and to the dollar, against the two other results."""
     return {
-        "hung_40": mean("JGB40 in ten days: strong mandate less no majority", "bp", against(runs, "hung", "JGB40")),
+        "hung_40": lifted(runs),
         "weak_40": mean("JGB40 in ten days: strong less weak mandate", "bp", against(runs, "weak", "JGB40")),
         "hung_yen": mean("USDJPY in ten days: strong mandate less no majority", "%", against(runs, "hung", "USDJPY")),
         "itself": mean("JGB40 in ten days after a strong mandate", "bp", since_election(runs["strong"], "JGB40")),
     }
+
+
+def lifted(runs: Runs) -> Estimate:
+    """The 40-year after a strong mandate and after none."""
+    return mean("JGB40 in ten days: strong mandate less no majority", "bp", against(runs, "hung", "JGB40"))
 
 
 def verdict(found: dict[str, Estimate]) -> Verdict:
@@ -130,18 +136,20 @@ CLAIM = Claim(
     id="C12",
     claim="The election is the catalyst: a strong mandate confirms fiscal dominance.",
     question="Does a strong mandate on 8 February lift super-long yields, against a weak or a hung one?",
-    design="The main scenario with the election's result fixed as strong, weak or hung, 60 days, same random numbers; "
+    design="The main scenario with the election's result fixed as strong, weak or hung, 30 days, same random numbers; "
     "until 6 February the three worlds are one.",
     rule="Supported if ten days after the result the 40-year is higher after a strong mandate than after either other "
     "result and higher than before it (all three intervals above zero). Not supported if it is higher than after "
     "neither. Otherwise supported under conditions.",
     arms={
-        "strong": arm("strong_mandate"),
-        "weak": arm("weak_mandate"),
-        "hung": arm("hung_parliament"),
+        "strong": arm("strong_mandate", days=DAYS),
+        "weak": arm("weak_mandate", days=DAYS),
+        "hung": arm("hung_parliament", days=DAYS),
     },
     core=("strong", "weak", "hung"),
     effects=effects,
+    headline=lifted,
+    leading=("strong", "hung"),
     verdict=verdict,
     more=more,
     draw=draw,

@@ -43,9 +43,11 @@ from abm.study.claims import (
     parts_of_effect,
     ratio,
 )
+from abm.study.claims.arms import Arm
 
-DAYS = 40
+DAYS = 40  # that are shown
 ANNOUNCED, WITHIN = 4, 10  # trading day of the announcement, days from it on that count
+COUNTED_DAYS = ANNOUNCED + WITHIN
 HOME = "JGB10"
 PLACES = {"GILT10": ("London", GREEN), "UST10": ("New York", BLUE), "ACGB10": ("Sydney", ORANGE)}
 ABROAD = {**PLACES, "BUND10": ("Frankfurt", PURPLE)}
@@ -66,10 +68,15 @@ GROUPS: Mapping[str, tuple[str, Callable[[str, str], bool]]] = {
 ELSE = "everybody else"
 
 
+def world(scenario: str, settings: Mapping[str, Any]) -> Arm:
+    """A scenario without a channel, as long as it counts."""
+    return arm(scenario, days=COUNTED_DAYS, settings=settings, share=0.5)
+
+
 def path_effect(runs: Runs, market: str, without: str = "") -> np.ndarray:
     """Effect of the fiscal shock on a yield, with all channels or without one, bp, (seeds, days + 1)."""
     other = f", without {without}" if without else ""
-    return difference(runs[f"shock{other}"], runs[f"calm{other}"], lambda r: r.series(market))
+    return difference(runs[f"shock{other}"], runs[f"calm{other}"], lambda r: r.series(market)[:, : DAYS + 1])
 
 
 def window(path: np.ndarray) -> np.ndarray:
@@ -170,7 +177,7 @@ def draw(path: Path, runs: Runs, found: dict[str, Estimate]) -> None:
 
 def _draw_ways(ax: Axes, runs: Runs) -> None:
     """Mean effects day by day."""
-    dates = runs["shock"].dates
+    dates = runs["shock"].dates[: DAYS + 1]
     for market, (place, color) in {HOME: ("Tokyo", DARK), **ABROAD}.items():
         ax.plot(dates, path_effect(runs, market).mean(axis=0), color=color, label=f"{place}, {market}")
     zero_line(ax)
@@ -242,13 +249,14 @@ CLAIM = Claim(
     "later than in Tokyo (interval of the mean); under conditions if they rise, but by less or sooner. Cannot be "
     "decided if Tokyo does not move.",
     arms={
-        "shock": arm("sanaenomics", days=DAYS),
-        "calm": arm("baseline", days=DAYS),
-        **{f"shock, without {c}": arm("sanaenomics", days=DAYS, settings=s, share=0.5) for c, s in CHANNELS.items()},
-        **{f"calm, without {c}": arm("baseline", days=DAYS, settings=s, share=0.5) for c, s in CHANNELS.items()},
+        "shock": arm("sanaenomics"),
+        "calm": arm("baseline"),
+        **{f"shock, without {c}": world("sanaenomics", s) for c, s in CHANNELS.items()},
+        **{f"calm, without {c}": world("baseline", s) for c, s in CHANNELS.items()},
     },
     core=("shock", "calm"),
     effects=effects,
+    horizon=COUNTED_DAYS,
     verdict=verdict,
     more=more,
     draw=draw,

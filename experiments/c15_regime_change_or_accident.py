@@ -40,7 +40,7 @@ from abm.study.moments import calm_sd
 from abm.world.events import FiscalAnnouncement, TaxCut
 from abm.world.instruments import IDS
 
-DAYS, SHARE = 250, 0.3
+DAYS, SHARE, LESS = 250, 0.3, 0.1  # parts of the seeds: for the verdict and for the rest
 ANNOUNCED, WITHIN = 4, 10  # trading day of the announcement (19 January 2026), days after it that count for its peak
 SPAN = 60  # trading days of the early window, from the announcement, and of the late one, up to the end
 CHANGE = 1.1  # a standard deviation over sixty days is known to 9 %: a smaller change is not noticed
@@ -286,7 +286,7 @@ CLAIM = Claim(
     arms={
         "calm": arm("baseline", days=DAYS, share=SHARE),
         "shock": arm("sanaenomics", days=DAYS, share=SHARE),
-        "withdrawn": arm("sanaenomics", *WITHDRAWAL, days=DAYS, settings=AS_ANNOUNCED, share=SHARE),
+        "withdrawn": arm("sanaenomics", *WITHDRAWAL, days=DAYS, settings=AS_ANNOUNCED, share=LESS),
     },
     core=("calm", "shock"),
     effects=effects,
@@ -296,7 +296,7 @@ CLAIM = Claim(
     record=record,
     reality="Four weeks are public, not a year. The 30-year moved by 6.4 bp a day from 19 January to 13 February, but "
     "by 2.8 bp from 28 January on, near the 2.3 bp of calm days: as far as can be seen, volatility returned.",
-    few=0.04,
+    few=0.03,
 )
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ from abm.study.claims.arms import Arm
 
 STIMULUS_JPY_TN, TAX_JPY_TN = 21.3, 5.0  # of the main scenario
 SIZES = (0.5, 1.0, 2.0, 4.0, 8.0)
+JUDGED = (0.5, 1.0, 8.0)  # the verdict rests on these
 ANNOUNCED, WITHIN = 4, 10
-DAYS = 30
+DAYS = 20
 MARKETS = {"JGB40": "bp", "UST30": "bp", "USDJPY": "%"}
 
 
@@ -41,7 +42,7 @@ def world(size: float) -> Arm:
         "event.fiscal_announcement.amount_jpy_tn": size * STIMULUS_JPY_TN,
         "event.tax_cut.amount_jpy_tn_per_year": size * TAX_JPY_TN,
     }
-    return arm("sanaenomics", days=DAYS, settings=settings)
+    return arm("sanaenomics", days=DAYS, settings=settings, share=1.0 if size in JUDGED else 0.5)
 
 
 def response(runs: Runs, size: float, market: str = "JGB40") -> np.ndarray:
@@ -137,13 +138,16 @@ CLAIM = Claim(
     claim="A fragile equilibrium.",
     question="How large a fiscal shock is needed before the response stops being proportional?",
     design="The main scenario's programme (JPY 21.3 tn and a tax cut of JPY 5 tn a year) at half, once, twice, four "
-    "and eight times its size, and no programme, 30 days from 13 January 2026, same random numbers. Response: "
+    "and eight times its size, and no programme, 20 days from 13 January 2026, same random numbers. Response: "
     "largest mean effect within ten days. Amplification: response per unit of shock over that of the half programme.",
     rule="Supported if the announced size is already amplified (interval above 1); under conditions if only a "
     "larger one is; not supported if not even eight times the programme is.",
     arms={"calm": arm("baseline", days=DAYS), **{name_of(size): world(size) for size in SIZES}},
-    core=("calm", name_of(SIZES[0]), name_of(1.0), name_of(SIZES[-1])),
+    core=("calm", *map(name_of, JUDGED)),
     effects=effects,
+    headline=lambda runs: amplification(runs, 1.0),
+    leading=("calm", name_of(SIZES[0]), name_of(1.0)),
+    horizon=ANNOUNCED + WITHIN,
     verdict=verdict,
     more=more,
     draw=draw,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from abm.output.claims_report import DOCUMENT, FIGURES, REPORT, numbers_plain, page
+from abm.output.claims_report import CHANNELS_FIGURE, CHANNELS_TABLE, DOCUMENT, FIGURES, REPORT, numbers_plain, page
 from abm.output.tables import write_json
 from abm.study.claims.dependence import Moves
 from abm.study.claims.trial import OUT, SEEDS, load_claims, try_claims
@@ -30,7 +30,7 @@ def publish(
     moves: Moves | None = None,
 ) -> None:
     """Try all claims, keep verdicts, figures and report in `target`, rewrite the block of verdicts in `readme`."""
-    document = try_claims(load_claims(), seeds, days=days, moves=moves, workers=workers, out=out)
+    document = try_claims(load_claims(), seeds, days=days, moves=moves, workers=workers, out=out, with_channels=True)
     failed = [said for entry in document["claims"].values() for said in entry["failures"]]
     if failed:
         raise SystemExit(f"nothing published, runs failed: {failed}")
@@ -38,6 +38,8 @@ def publish(
     (target / FIGURES).mkdir(parents=True)
     for entry in document["claims"].values():
         shrink(out / entry["figure"], target / entry["figure"])
+    shrink(out / CHANNELS_FIGURE, target / CHANNELS_FIGURE)
+    shutil.copyfile(out / CHANNELS_TABLE, target / CHANNELS_TABLE)
     write_json(target / DOCUMENT, document)
     (target / REPORT).write_text(page(document, target), encoding="utf-8")
     readme.write_text(with_verdicts(readme.read_text(encoding="utf-8"), document), encoding="utf-8")
@@ -51,11 +53,18 @@ def with_verdicts(text: str, document: Mapping[str, Any] | None) -> str:
 def verdicts(document: Mapping[str, Any]) -> str:
     """One row per claim."""
     rows = [
-        (entry["id"], entry["claim"], f"**{entry['verdict']}**", _effect(entry["effect"]), _parameters(entry))
+        (
+            entry["id"],
+            entry["claim"],
+            f"**{entry['verdict']}**",
+            _effect(entry["effect"]),
+            str(entry["seeds"]),
+            _parameters(entry),
+        )
         for entry in document["claims"].values()
     ]
-    seeds = max(entry["seeds"] for entry in document["claims"].values())
-    return f"{seeds} paired seeds.\n\n" + table(("", "claim", "verdict", "effect (95 %)", "depends most on"), rows, 5)
+    columns = ("", "claim", "verdict", "effect (95 %)", "paired seeds", "depends most on")
+    return table(columns, rows, len(columns))
 
 
 def _effect(effect: Mapping[str, Any]) -> str:

@@ -12,15 +12,15 @@ import pytest
 
 from abm import cli
 from abm.output.claims_report import page
-from abm.study.claims import arm, difference, mean, ratio, share
+from abm.study.claims import Runs, arm, channels, difference, mean, ratio, share
 from abm.study.claims.claim import VERDICTS
 from abm.study.claims.dependence import CANDIDATES, POPULATIONS, ROBUSTNESS, Moves, changed
 from abm.study.claims.runs import ObservedModel, Store, observed_model
 from abm.study.claims.trial import load_claims, try_claims
 from abm.study.free import free_parameters
 from abm.world.errors import InputError
-from experiments import channels_which_channel_moves_which_market as channels
 from experiments import publish_claims
+from experiments.channels_which_channel_moves_which_market import channels as by_script
 
 ROOT = Path(__file__).parents[1]
 VARIED = ("C1", "C5", "C7")  # tried with other parameters and choices too
@@ -44,6 +44,7 @@ def test_a_script_in_miniature(tried: tuple[Path, dict[str, Any]], name: str) ->
     assert entry["verdict"] in VERDICTS and entry["because"]
     assert entry["failures"] == []
     assert entry["effect"] == next(iter(entry["effects"].values()))
+    assert entry["seeds"] == 2 and entry["stopped"] == "2 seeds, the most allowed"
     tried_too = name in VARIED
     assert len(entry["robustness"]) == 2 * tried_too and len(entry["parameters_tried"]) == tried_too
     assert (out / entry["figure"]).stat().st_size > 10_000
@@ -64,6 +65,20 @@ def test_nothing_is_run_twice(tried: tuple[Path, dict[str, Any]]) -> None:
     try_claims({name: CLAIMS[name]}, 2, days=DAYS, moves=FEW, workers=1, out=out, progress=False)
     assert {file: file.stat().st_mtime_ns for file in out.rglob("*.npz")} == before
     assert list(json.loads((out / "claims.json").read_text())["claims"]) == list(CLAIMS)
+
+
+@pytest.mark.parametrize("name", [name for name, claim in CLAIMS.items() if claim.leading])
+def test_a_headline_is_the_first_effect_and_needs_its_own_arms_alone(
+    tried: tuple[Path, dict[str, Any]], name: str
+) -> None:
+    out, entries = tried
+    claim = CLAIMS[name]
+    assert claim.headline is not None
+    arms = {arm: claim.arms[arm].shortened(DAYS) for arm in claim.leading}
+    found = claim.headline(Runs(Store(out), arms, 2)).document()
+    assert found["text"] == entries[name]["effect"]["text"]
+    expected = entries[name]["effect"]["value"]
+    assert found["value"] == pytest.approx(expected) if expected is not None else not np.isfinite(found["value"])
 
 
 @pytest.mark.parametrize("name", CLAIMS)
@@ -87,7 +102,10 @@ def test_publishing_in_miniature(tried: tuple[Path, dict[str, Any]], tmp_path: P
     text = readme.read_text()
     assert text.startswith("before\n") and text.endswith("after\n") and "stood" not in text
     assert all(f"| {name} | {entry['claim']} | **{entry['verdict']}** |" in text for name, entry in entries.items())
-    assert {path.name for path in target.iterdir()} == {"claims.json", "report.html", "figures"}
+    assert {path.name for path in target.iterdir()} == {"claims.json", "report.html", "figures", "channels.csv"}
+    assert (target / "figures" / "channels.png").exists() and "moves which market" in (
+        target / "report.html"
+    ).read_text()
     assert publish_claims.with_verdicts(text, json.loads((target / "claims.json").read_text())) == text
 
 
@@ -98,12 +116,17 @@ def test_the_readme_says_what_the_published_verdicts_say() -> None:
 
 
 def test_channels_in_miniature(tmp_path: Path) -> None:
-    cells = channels.channels(2, 1, tmp_path / "claims", days=6)
-    rows = list(csv.DictReader((tmp_path / "claims" / "figures" / "channels.csv").read_text().splitlines()))
+    out = tmp_path / "claims"
+    cells = by_script(2, 1, out, days=6)
+    rows = list(csv.DictReader((out / "channels.csv").read_text().splitlines()))
     assert len(rows) == len(cells) == (1 + len(channels.CHANNELS)) * len(channels.MARKETS)
+    assert {row["seeds"] for row in rows} == {"2"}
     whole = {row["market"]: float(row["adds"]) for row in rows if row["channel"] == channels.WHOLE}
     assert whole["JGB40"] > 0.0
-    assert (tmp_path / "claims" / "figures" / "channels.png").stat().st_size > 10_000
+    assert (out / "figures" / "channels.png").stat().st_size > 10_000
+    html = page({"claims": {}}, out)
+    assert "Which channel moves which market" in html and html.count("data:image/png;base64,") == 1
+    assert "mean of 2 paired seeds" in html and all(name in html for name in channels.CHANNELS)
 
 
 # -- runs --------------------------------------------------------------------------------------------------------------
@@ -145,7 +168,7 @@ def test_sectors_in_reverse_order_are_the_same_sectors() -> None:
 
 def test_a_variation_changes_every_core_arm() -> None:
     claim = CLAIMS["C7"]
-    arms = changed(claim, ROBUSTNESS[1])
+    arms = changed(claim, claim.core, ROBUSTNESS[1])
     assert set(arms) == set(claim.core)
     assert all(a.scenario.params["carry_traders"].members == 2500 for a in arms.values())
 

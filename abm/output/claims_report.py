@@ -1,6 +1,7 @@
-"""The report on claims: one page that opens from disk, and a few lines for the terminal, from claims.json alone."""
+"""The report on claims: one page that opens from disk, and a few lines for the terminal, from what a trial wrote."""
 
 import base64
+import csv
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from abm.output.report import precise
 DOCUMENT: Final = "claims.json"
 FIGURES: Final = "figures"
 REPORT: Final = "report.html"
+CHANNELS_TABLE: Final = "channels.csv"
+CHANNELS_FIGURE: Final = f"{FIGURES}/channels.png"
 STYLE: Final = """
 body { font: 16px/1.5 Georgia, serif; color: #222; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2, h3, table, .verdict { font-family: "Helvetica Neue", Arial, sans-serif; }
@@ -29,7 +32,7 @@ img { width: 100%; } .verdict { font-weight: bold; } .small { color: #555; font-
 
 
 def page(document: Mapping[str, Any], folder: Path) -> str:
-    """The report as HTML, figures of `folder` inside."""
+    """The report as HTML, figures and the table of channels of `folder` inside."""
     claims = list(document["claims"].values())
     body = [
         "<h1>Claims on trial</h1>",
@@ -37,7 +40,11 @@ def page(document: Mapping[str, Any], folder: Path) -> str:
         "are compared share their random numbers, seed by seed. How a verdict follows from the numbers was written "
         "down before they were computed, and no parameter was set to obtain one. Intervals are 95 % over seeds: they "
         "are about random news, not about the model being wrong.</p>",
+        "<p>A claim is looked at after a fifth and half of the seeds it may take. It stops there if its verdict is "
+        "plain: the same wherever its effects lie within three standard errors. So strict a bound leaves the level of "
+        "the last look nearly untouched (Haybittle 1971; Peto et al. 1976): 5.3 instead of 5 %.</p>",
         overview(claims),
+        channels(folder),
         *(section(entry, folder) for entry in claims),
     ]
     head = f'<meta charset="utf-8"><title>Claims on trial</title><style>{STYLE}</style>'
@@ -52,10 +59,40 @@ def overview(claims: Sequence[Mapping[str, Any]]) -> str:
             text(e["claim"]),
             f"<b>{text(e['verdict'])}</b>",
             numbers(e["effect"], True),
+            text(stopped(e)),
         )
         for e in claims
     ]
-    return table(("", "claim", "verdict", "effect (95 %)"), rows)
+    return table(("", "claim", "verdict", "effect (95 %)", "seeds"), rows)
+
+
+def channels(folder: Path) -> str:
+    """What each channel adds to each market at the end of the main scenario; empty if it has not been run."""
+    if not (folder / CHANNELS_TABLE).is_file():
+        return ""
+    with (folder / CHANNELS_TABLE).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    last = max(rows, key=lambda row: int(row["trading_day"]))["trading_day"]
+    cells: dict[str, dict[str, str]] = {}
+    units = {}
+    for row in rows:
+        if row["trading_day"] == last:
+            added, low, high = (float(row[key]) for key in ("adds", "low", "high"))
+            words = precise(added, row["unit"])
+            cells.setdefault(row["channel"], {})[row["market"]] = (
+                f"<b>{words}</b>" if low > 0.0 or high < 0.0 else words
+            )
+            units[row["market"]] = row["unit"]
+    columns = ("channel", *(f"{market}<br>{text(unit)}" for market, unit in units.items()))
+    words = (
+        f"The main scenario with a channel less without it, change from the opening to trading day {last}, mean of "
+        f"{rows[0]['seeds']} paired seeds; bold: the 95 % interval excludes zero. With intervals: {CHANNELS_TABLE}."
+    )
+    title = "Which channel moves which market"
+    return (
+        f'<section id="channels"><h2>{title}</h2><p>{words}</p>{picture(folder / CHANNELS_FIGURE, title)}'
+        f"{table(columns, [(text(name), *row.values()) for name, row in cells.items()])}</section>"
+    )
 
 
 def section(entry: Mapping[str, Any], folder: Path) -> str:
@@ -100,9 +137,11 @@ def dependence(entry: Mapping[str, Any]) -> str:
     ]
     if not rows:
         return "<p>Parameters and choices of the modeller were not tried with so few seeds.</p>"
-    seeds = entry["depends_on"][0]["seeds"]
-    tried = len(entry["parameters_tried"])
-    words = f"The three of {tried} parameters that move the headline effect most, alone, on {seeds} seeds:"
+    seeds, tried = entry["depends_on"][0]["seeds"], entry["parameters_tried"]
+    words = (
+        f"The {len(rows)} of {len(tried)} parameters that move the headline effect most, alone, on {seeds} seeds; all "
+        f"were tried on {min(row['seeds'] for row in tried)}:"
+    )
     return f"<p>{words}</p>" + table(("parameter", "range", "at low", "as is", "at high", "elasticity"), rows, 2)
 
 
@@ -134,7 +173,8 @@ def about(entry: Mapping[str, Any]) -> str:
     """Where the numbers are from."""
     arms = ", ".join(f"{text(name)} ({arm['seeds']} seeds, {arm['days']} days)" for name, arm in entry["arms"].items())
     failed = f" {len(entry['failures'])} runs failed and are left out." if entry["failures"] else ""
-    return f"Arms: {arms}. {entry['runs']} runs in all.{failed} Revision {text(str(entry['commit']))}, {entry['time']}."
+    runs = f"Stopped: {text(stopped(entry))}. Arms: {arms}. {entry['runs']} runs in all.{failed}"
+    return f"{runs} Revision {text(str(entry['commit']))}, {entry['time']}."
 
 
 # -- pieces ----------------------------------------------------------------------------------------------------------
@@ -182,9 +222,14 @@ def show(document: Mapping[str, Any], console: Console | None = None) -> None:
     console = console or Console()
     for entry in document["claims"].values():
         console.print(f"[bold]{entry['id']}[/bold] {escape(entry['question'])}", highlight=False, soft_wrap=True)
-        effect = f"{entry['effect']['text']}: {numbers_plain(entry['effect'])}"
+        effect = f"{entry['effect']['text']}: {numbers_plain(entry['effect'])}; {stopped(entry)}"
         said = f"   [bold]{entry['verdict']}[/bold]. {escape(entry['because'])}\n   {escape(effect)}"
         console.print(said, highlight=False, soft_wrap=True)
+
+
+def stopped(entry: Mapping[str, Any]) -> str:
+    """With how many seeds a claim stopped, and why; entries of earlier versions do not say why."""
+    return str(entry.get("stopped", f"{entry['seeds']} seeds"))
 
 
 def numbers_plain(estimate: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from abm.study.claims.arms import Arm, arm
 from abm.study.claims.claim import CONDITIONAL, NOT_SUPPORTED, SUPPORTED, UNDECIDED, Claim, Compared, Verdict, compared
-from abm.study.claims.estimates import Estimate, mean, ratio, share
+from abm.study.claims.estimates import Estimate, estimate, mean, ratio, share
 from abm.study.claims.runs import Ensemble, Runs, difference, parts_of_effect
 from abm.study.claims.trial import main, try_claims
 
@@ -21,6 +21,7 @@ __all__ = [
     "arm",
     "compared",
     "difference",
+    "estimate",
     "main",
     "mean",
     "parts_of_effect",

@@ -63,11 +63,15 @@ class Claim:
 
     id: C1 ... C16. claim: what is said. question: what is asked of the model. design: what varies, what is held, which
     random numbers are shared. rule: how the verdict follows from the effects, written before results.
-    arms: every world that is run, by name. core: those `effects` needs; they alone are run again with other parameters.
+    arms: every world that is run, by name. core: those `effects` needs; they alone are run again with other choices.
     effects: numbers the verdict rests on, the first of which is the headline; from core arms alone.
+    headline, leading: the first of the effects from the arms that it alone needs, for other parameters; left out, the
+    first of all effects from all core arms.
+    horizon: last day that `effects` read, at which runs for other parameters and choices break off; None: the last.
     verdict: from effects. more: further numbers, from all arms. draw: the figure, to the path given.
     record: what happened until 13 February 2026. reality: the same in a sentence or two.
-    refine: further arms that depend on what the earlier ones gave, asked for until there are none.
+    refine: further arms that depend on what the earlier ones gave, asked for until there are none. searched: as many
+    arms of that length as it asks for at most.
     few: part of the seeds used for dependence on parameters and for robustness.
     """
 
@@ -84,9 +88,18 @@ class Claim:
     more: Callable[[Runs], Effects] = field(default=lambda runs: {})
     record: Callable[[Runs], list[Compared]] = field(default=lambda runs: [])
     reality: str = ""
+    headline: Callable[[Runs], Estimate] | None = None
+    leading: tuple[str, ...] = ()
+    horizon: int | None = None
     refine: Callable[[Runs], Mapping[str, Arm]] | None = None
-    few: float = 0.06
+    searched: tuple[Arm, ...] = ()
+    few: float = 0.04
 
     def __post_init__(self) -> None:
-        if missing := [name for name in self.core if name not in self.arms]:
+        if missing := [name for name in (*self.core, *self.leading) if name not in self.arms]:
             raise ValueError(f"{self.id}: core arms {missing} are not among the arms {list(self.arms)}")
+
+    @property
+    def core_arms(self) -> dict[str, Arm]:
+        """Those `effects` needs, by name."""
+        return {name: self.arms[name] for name in self.core}

@@ -1,15 +1,16 @@
 """What a verdict depends on: parameters moved one at a time over their ranges, and choices of the modeller.
 
-All claims are moved by the same list, so that claims which share arms share these runs too.
+Every parameter is tried on a few seeds; the three that move the headline most then get more. All claims are moved by
+the same list, so that claims which share arms share these runs too.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from abm.study.claims.arms import Arm
-from abm.study.claims.claim import Claim, Effects, Verdict
+from abm.study.claims.claim import Claim, Effects
 from abm.study.claims.estimates import Estimate
 from abm.study.claims.runs import Runs, Store
 from abm.study.free import Free, free_parameters
@@ -25,6 +26,9 @@ CANDIDATES: Final = (
     "crypto_longs.leverage_median",
 )
 SHOWN: Final = 3
+SCREENED_ON: Final = 3  # seeds on which every parameter is tried
+FULL: Final = 200  # seeds of which `few` are counted at least,
+ENOUGH: Final = 100  # where as many are allowed
 POPULATIONS: Final = {"carry_traders": 5000, "crypto_longs": 10_000, "jgb_fast_money": 200, "real_money": 600}
 GAUSSIAN: Final = {
     "news.tail_df_rates": 200.0,
@@ -44,6 +48,7 @@ class Variation:
     backwards: bool = False
 
 
+AS_IS: Final = Variation("as it is, on these seeds")
 ROBUSTNESS: Final = (
     Variation("sectors in reverse order within the day", backwards=True),
     Variation("half as many members", {f"{s}.members": n // 2 for s, n in POPULATIONS.items()}),
@@ -68,27 +73,79 @@ class Moves:
     parameters: tuple[Free, ...] = field(default_factory=lambda: free_parameters(CANDIDATES))
     choices: tuple[Variation, ...] = ROBUSTNESS
 
-    def variations(self) -> list[Variation]:
-        """All of them."""
-        return [*(end for free in self.parameters for end in ends(free)), *self.choices]
-
 
 def is_tried(claim: Claim, seeds: int) -> bool:
-    """Whether so many seeds are enough to run a claim with other parameters and choices: at least one in ``few``."""
-    return claim.few * seeds >= 1.0
+    """Whether so many seeds are enough to run a claim with other parameters and choices: two in ``few`` of them."""
+    return claim.few * seeds >= 2.0
 
 
-def changed(claim: Claim, variation: Variation) -> dict[str, Arm]:
-    """Core arms of a claim under a variation, on fewer seeds."""
-    return {
-        name: replace(claim.arms[name].changed(variation.settings, variation.backwards), share=claim.few)
-        for name in claim.core
-    }
+def few(claim: Claim, seeds: int) -> int:
+    """Seeds on which a claim is run with its most influential parameters and with other choices.
+
+    With half of the full number they are as many as with all of it: fewer would tell nothing.
+    """
+    return math.ceil(claim.few * (max(seeds, FULL) if seeds >= ENOUGH else seeds))
 
 
-def plain(claim: Claim) -> dict[str, Arm]:
-    """Core arms as they are, on the same few seeds."""
-    return {name: replace(claim.arms[name], share=claim.few) for name in claim.core}
+def screening(claim: Claim, seeds: int) -> int:
+    """Seeds on which every parameter is tried."""
+    return min(SCREENED_ON, few(claim, seeds))
+
+
+def changed(claim: Claim, names: Iterable[str], variation: Variation = AS_IS) -> dict[str, Arm]:
+    """Arms of a claim under a variation, broken off where effects read no further.
+
+    Those of the headline are compared with each other, so that no more days count than the shortest has.
+    """
+    chosen = {name: claim.arms[name] for name in names}
+    last = max(arm.days for arm in chosen.values()) if claim.horizon is None else claim.horizon
+    if tuple(chosen) == claim.leading:
+        last = min(last, *(arm.days for arm in chosen.values()))
+    return {name: _under(arm, variation, last) for name, arm in chosen.items()}
+
+
+def _under(arm: Arm, variation: Variation, last: int) -> Arm:
+    """Kept, since it takes a hundredth of a second to check the settings and they are asked for again and again."""
+    key = (arm.hash, repr(variation), last)
+    if key not in _made:
+        _made[key] = replace(arm.changed(variation.settings, variation.backwards), share=1.0).shortened(last)
+    return _made[key]
+
+
+_made: Final[dict[tuple[str, str, int], Arm]] = {}
+
+
+def leading(claim: Claim) -> tuple[str, ...]:
+    """Arms of the headline."""
+    return claim.leading or claim.core
+
+
+# -- what is run -----------------------------------------------------------------------------------------------------
+
+type Wanted = list[tuple[Arm, range]]
+
+
+def wanted(arms: Mapping[str, Arm], seeds: int) -> Wanted:
+    """Arms with the seeds they are run on."""
+    return [(arm, arm.seeds(seeds)) for arm in arms.values()]
+
+
+def to_screen(claim: Claim, seeds: int, moves: Moves) -> Wanted:
+    """Every parameter at both ends on a few seeds: the arms of the headline."""
+    if not is_tried(claim, seeds):
+        return []
+    variations = (AS_IS, *(end for free in moves.parameters for end in ends(free)))
+    return [row for v in variations for row in wanted(changed(claim, leading(claim), v), screening(claim, seeds))]
+
+
+def to_vary(claim: Claim, seeds: int, moves: Moves, chosen: Iterable[Free]) -> Wanted:
+    """Chosen parameters at both ends, on more seeds, and all core arms under other choices."""
+    if not is_tried(claim, seeds):
+        return []
+    n = few(claim, seeds)
+    parameters = [row for free in chosen for v in ends(free) for row in wanted(changed(claim, leading(claim), v), n)]
+    choices = [row for v in (AS_IS, *moves.choices) for row in wanted(changed(claim, claim.core, v), n)]
+    return parameters + choices
 
 
 # -- what came out ---------------------------------------------------------------------------------------------------
@@ -99,37 +156,56 @@ def headline(effects: Effects) -> Estimate:
     return next(iter(effects.values()))
 
 
-def parameters(claim: Claim, store: Store, seeds: int, moves: Moves) -> list[dict[str, Any]]:
-    """The headline effect with each parameter at both ends of its range, most influential first.
+def screened(claim: Claim, store: Store, seeds: int, moves: Moves) -> list[Free]:
+    """Parameters by how far they move the headline on the screening seeds, furthest first.
 
+    Where they move it equally far, as shares of a few seeds often are, the next effect decides.
+    """
+
+    def moved(free: Free) -> list[float]:
+        low, high = (_effects(claim, leading(claim), end, store, screening(claim, seeds)) for end in ends(free))
+        return [-_size(high[name].value - low[name].value) for name in low]
+
+    return sorted(moves.parameters, key=moved) if is_tried(claim, seeds) else []
+
+
+def parameters(claim: Claim, store: Store, seeds: int, moves: Moves) -> list[dict[str, Any]]:
+    """The headline effect with each parameter at both ends of its range.
+
+    First the most influential of the screening, on more seeds and in the order found there, then the others.
     elasticity: change of the effect over its size, per change of the parameter over its default. Empty with too few
     seeds.
     """
-    if not is_tried(claim, seeds):
-        return []
-    base = headline(claim.effects(Runs(store, plain(claim), seeds)))
-    rows = []
-    for free in moves.parameters:
-        low, high = (headline(_effects(claim, end, store, seeds)) for end in ends(free))
-        moved = high.value - low.value
-        default = _default(claim, free)
-        step = (free.high - free.low) / default if default else math.nan
-        rows.append(
-            {
-                "parameter": free.name,
-                "unit": free.unit,
-                "default": default,
-                "low": free.low,
-                "high": free.high,
-                "effect_at_low": low.value,
-                "effect_at_default": base.value,
-                "effect_at_high": high.value,
-                "moved": moved,
-                "elasticity": moved / abs(base.value) / step if base.value else math.nan,
-                "seeds": base.seeds,
-            }
-        )
-    return sorted(rows, key=lambda row: -abs(row["moved"]) if math.isfinite(row["moved"]) else 0.0)
+    order = screened(claim, store, seeds, moves)
+    first = [_row_of(claim, free, store, few(claim, seeds)) for free in order[:SHOWN]]
+    rest = [_row_of(claim, free, store, screening(claim, seeds)) for free in order[SHOWN:]]
+    return [*sorted(first, key=lambda row: -_size(row["moved"])), *rest]
+
+
+def _row_of(claim: Claim, free: Free, store: Store, seeds: int) -> dict[str, Any]:
+    low, base, high = (
+        headline(_effects(claim, leading(claim), v, store, seeds)) for v in (ends(free)[0], AS_IS, ends(free)[1])
+    )
+    moved = high.value - low.value
+    default = _default(claim, free)
+    step = (free.high - free.low) / default if default else math.nan
+    return {
+        "parameter": free.name,
+        "unit": free.unit,
+        "default": default,
+        "low": free.low,
+        "high": free.high,
+        "effect_at_low": low.value,
+        "effect_at_default": base.value,
+        "effect_at_high": high.value,
+        "moved": moved,
+        "elasticity": moved / abs(base.value) / step if base.value else math.nan,
+        "seeds": seeds,
+    }
+
+
+def _size(moved: float) -> float:
+    return 0.0 if math.isnan(moved) else abs(moved)
 
 
 def robustness(claim: Claim, store: Store, seeds: int, moves: Moves) -> list[dict[str, Any]]:
@@ -139,20 +215,19 @@ def robustness(claim: Claim, store: Store, seeds: int, moves: Moves) -> list[dic
     """
     if not is_tried(claim, seeds):
         return []
-    effects = claim.effects(Runs(store, plain(claim), seeds))
-    rows = [_row("as it is, on these seeds", effects, claim.verdict(effects))]
-    for variation in moves.choices:
-        effects = _effects(claim, variation, store, seeds)
-        rows.append(_row(variation.text, effects, claim.verdict(effects)))
+    rows = []
+    for variation in (AS_IS, *moves.choices):
+        effects = _effects(claim, claim.core, variation, store, few(claim, seeds))
+        verdict = claim.verdict(effects).label
+        rows.append({"choice": variation.text, "verdict": verdict, "effect": headline(effects).document()})
     return [{**row, "moves": row["verdict"] != rows[0]["verdict"]} for row in rows]
 
 
-def _row(text: str, effects: Effects, verdict: Verdict) -> dict[str, Any]:
-    return {"choice": text, "verdict": verdict.label, "effect": headline(effects).document()}
-
-
-def _effects(claim: Claim, variation: Variation, store: Store, seeds: int) -> Effects:
-    return claim.effects(Runs(store, changed(claim, variation), seeds))
+def _effects(claim: Claim, names: Iterable[str], variation: Variation, store: Store, seeds: int) -> Effects:
+    runs = Runs(store, changed(claim, names, variation), seeds)
+    if claim.headline is not None and tuple(names) == claim.leading:
+        return {"headline": claim.headline(runs)}
+    return claim.effects(runs)
 
 
 def _default(claim: Claim, free: Free) -> float:

@@ -6,17 +6,20 @@ import importlib.util
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from abm.output.claims_report import DOCUMENT, FIGURES, REPORT, page, show
+from abm.output.claims_report import CHANNELS_TABLE, DOCUMENT, FIGURES, REPORT, page, show
 from abm.output.tables import write_json
-from abm.study.claims import dependence
-from abm.study.claims.arms import Arm
+from abm.study.claims import channels, dependence
+from abm.study.claims.arms import DAYS, Arm
+from abm.study.claims.budget import ahead
 from abm.study.claims.claim import Claim
+from abm.study.claims.dependence import wanted
+from abm.study.claims.looks import is_plain, looks
 from abm.study.claims.runs import RUNS, Runs, Store, model_hash
 from abm.study.run import PACKAGE, git_revision, package_versions
 from abm.world.errors import InputError, unknown_name, wrong_value
@@ -62,30 +65,58 @@ def try_claims(
     workers: int | None = None,
     out: Path = OUT,
     progress: bool = True,
+    with_channels: bool = False,
 ) -> dict[str, Any]:
     """Put claims on trial; returns what `claims.json` holds.
 
-    days: break every arm off there, to look whether all works. moves: parameters and choices tried, by default all.
-    out: earlier runs there are used again, and entries of claims that are not asked for stay. KeyboardInterrupt, in
-    words, keeps what is done.
+    seeds: the most a claim may take; it stops with fewer where its verdict is plain (`looks`). days: break every arm
+    off there, to look whether all works. moves: parameters and choices tried, by default all. with_channels: also the
+    table and heat map of channels by markets. out: earlier runs there are used again, and entries of claims that are
+    not asked for stay. KeyboardInterrupt, in words, keeps what is done.
     """
     require_own(out)
     chosen = {name: _shortened(claim, days) for name, claim in claims.items()}
     court = Court(Store(out), seeds, moves or dependence.Moves(), workers, progress, out)
-    court.fill(arm for claim in chosen.values() for arm in court.arms_of(claim))
+    settled = court.settle(chosen.values())
+    court.vary(chosen.values())
+    if with_channels:
+        arms = channels.worlds(min(days or DAYS, DAYS))
+        court.fill(wanted(arms, seeds))
+        channels.told(court.store, arms, seeds, out)
     (out / FIGURES).mkdir(parents=True, exist_ok=True)
     entries = earlier(out)
     for name, claim in chosen.items():
-        entries[name] = court.judge(claim)
+        entries[name] = court.judge(claim, settled[claim.id])
         document = {"claims": dict(sorted(entries.items(), key=lambda item: int(item[0][1:])))}
         write_json(out / DOCUMENT, document)
         (out / REPORT).write_text(page({"claims": earlier(out)}, out), encoding="utf-8")
     return {"claims": {name: entry for name, entry in earlier(out).items() if name in chosen}}
 
 
+def ahead_in_words(claims: Mapping[str, Claim], seeds: int, out: Path, with_channels: bool) -> str:
+    """How many runs and days a trial takes at most, and at least, what is done there not counted."""
+    further = channels.worlds().values() if with_channels else ()
+    at_first = dict.fromkeys((claim.id for claim in claims.values()), looks(seeds)[0])
+    most, least = (
+        ahead(claims.values(), seeds, dependence.Moves(), used, further, Store(out)) for used in ({}, at_first)
+    )
+    return (
+        f"{most.runs:,} runs, {most.days:,} simulated days, are ahead at most; {least.runs:,} and {least.days:,} if "
+        f"every verdict is plain with {looks(seeds)[0]} seeds."
+    )
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A claim that has been run on enough seeds. arms: all of it, those a search asked for included."""
+
+    seeds: int
+    arms: dict[str, Arm]
+
+
 @dataclass(frozen=True)
 class Court:
-    """What claims are judged with."""
+    """What claims are judged with. seeds: the most of a claim."""
 
     store: Store
     seeds: int
@@ -94,41 +125,66 @@ class Court:
     progress: bool
     out: Path
 
-    def fill(self, arms: Iterable[Arm]) -> None:
+    def fill(self, wanted: Iterable[tuple[Arm, range]]) -> None:
         """Run what is missing of some arms."""
-        self.store.fill([(arm, arm.seeds(self.seeds)) for arm in arms], self.workers, self.progress)
+        self.store.fill(wanted, self.workers, self.progress)
 
-    def arms_of(self, claim: Claim) -> list[Arm]:
-        """Every arm that is run for a claim, those with other parameters and choices included."""
-        if not dependence.is_tried(claim, self.seeds):
-            return list(claim.arms.values())
-        varied = [arm for v in self.moves.variations() for arm in dependence.changed(claim, v).values()]
-        return [*claim.arms.values(), *dependence.plain(claim).values(), *varied]
+    def settle(self, claims: Iterable[Claim]) -> dict[str, Settled]:
+        """Seeds are added to every claim until its verdict is plain or no more are allowed.
 
-    def refined(self, claim: Claim) -> dict[str, Arm]:
-        """The claim's arms, with those that follow from what others gave; all are run."""
-        arms = dict(claim.arms)
-        while claim.refine is not None:
-            asked = claim.refine(Runs(self.store, arms, self.seeds))
-            further = {name: arm for name, arm in asked.items() if name not in arms}
-            if not further:
-                break
-            self.fill(further.values())
-            arms |= further
-        return arms
+        Whether it is plain is asked of its core arms first, and again once all its arms are run.
+        """
+        settled: dict[str, Settled] = {}
+        waiting = list(claims)
+        for seeds in looks(self.seeds):
+            last = seeds == self.seeds
+            self.fill(row for claim in waiting for row in wanted(claim.core_arms, seeds))
+            ready = [claim for claim in waiting if last or self._is_plain(claim, claim.core_arms, seeds)]
+            for claim, arms in zip(ready, self.completed(ready, seeds), strict=True):
+                if last or self._is_plain(claim, arms, seeds):
+                    settled[claim.id] = Settled(seeds, arms)
+            waiting = [claim for claim in waiting if claim.id not in settled]
+        return settled
 
-    def judge(self, claim: Claim) -> dict[str, Any]:
+    def _is_plain(self, claim: Claim, arms: Mapping[str, Arm], seeds: int) -> bool:
+        return is_plain(claim, claim.effects(Runs(self.store, arms, seeds)))
+
+    def completed(self, claims: Sequence[Claim], seeds: int) -> list[dict[str, Arm]]:
+        """All arms of claims, with those that follow from what others gave; all are run."""
+        complete = [dict(claim.arms) for claim in claims]
+        further = complete
+        while any(further):
+            self.fill(row for arms in further for row in wanted(arms, seeds))
+            further = [self._asked(claim, arms, seeds) for claim, arms in zip(claims, complete, strict=True)]
+            for arms, more in zip(complete, further, strict=True):
+                arms.update(more)
+        return complete
+
+    def _asked(self, claim: Claim, arms: Mapping[str, Arm], seeds: int) -> dict[str, Arm]:
+        asked = claim.refine(Runs(self.store, arms, seeds)) if claim.refine else {}
+        return {name: arm for name, arm in asked.items() if name not in arms}
+
+    def vary(self, claims: Iterable[Claim]) -> None:
+        """Run what dependence on parameters and robustness are read from."""
+        claims = list(claims)
+        self.fill(row for claim in claims for row in dependence.to_screen(claim, self.seeds, self.moves))
+        self.fill(row for claim in claims for row in self._to_vary(claim))
+
+    def _to_vary(self, claim: Claim) -> dependence.Wanted:
+        chosen = dependence.screened(claim, self.store, self.seeds, self.moves)[: dependence.SHOWN]
+        return dependence.to_vary(claim, self.seeds, self.moves, chosen)
+
+    def judge(self, claim: Claim, settled: Settled) -> dict[str, Any]:
         """The entry of one claim; its figure is drawn."""
-        arms = self.refined(claim)
-        runs = Runs(self.store, arms, self.seeds)
+        seeds, arms = settled.seeds, settled.arms
+        runs = Runs(self.store, arms, seeds)
         effects = claim.effects(runs)
         verdict = claim.verdict(effects)
         figure = f"{FIGURES}/c{int(claim.id[1:]):02d}.png"
         claim.draw(self.out / figure, runs, effects)
         moved = dependence.parameters(claim, self.store, self.seeds, self.moves)
-        kept = {
-            self.store.file(a, seed) for a in (*self.arms_of(claim), *arms.values()) for seed in a.seeds(self.seeds)
-        }
+        varied = [*dependence.to_screen(claim, self.seeds, self.moves), *self._to_vary(claim)]
+        kept = {self.store.file(arm, seed) for arm, some in (*wanted(arms, seeds), *varied) for seed in some}
         return {
             **{name: getattr(claim, name) for name in ("id", "claim", "question", "design", "rule", "reality")},
             "verdict": verdict.label,
@@ -136,13 +192,14 @@ class Court:
             "effect": dependence.headline(effects).document(),
             "effects": {name: estimate.document() for name, estimate in effects.items()},
             "more": {name: estimate.document() for name, estimate in claim.more(runs).items()},
-            "seeds": self.seeds,
+            "seeds": seeds,
+            "stopped": f"plain with {seeds} seeds" if seeds < self.seeds else f"{seeds} seeds, the most allowed",
             "depends_on": moved[: dependence.SHOWN],
             "parameters_tried": moved,
             "robustness": dependence.robustness(claim, self.store, self.seeds, self.moves),
             "record": [row.document() for row in claim.record(runs)],
             "figure": figure,
-            "arms": {name: _about(arm, self.seeds) for name, arm in arms.items()},
+            "arms": {name: _about(arm, seeds) for name, arm in arms.items()},
             "runs": len(kept),
             "failures": [said for name in arms for said in runs[name].failures],
             "commit": git_revision(),
@@ -159,7 +216,7 @@ def _about(arm: Arm, seeds: int) -> dict[str, Any]:
 def _shortened(claim: Claim, days: int | None) -> Claim:
     if days is None:
         return claim
-    return replace(claim, arms={name: arm.shortened(days) for name, arm in claim.arms.items()})
+    return replace(claim, arms={name: arm.shortened(days) for name, arm in claim.arms.items()}, searched=())
 
 
 def earlier(out: Path) -> dict[str, Any]:
@@ -173,7 +230,8 @@ def earlier(out: Path) -> dict[str, Any]:
 def require_own(out: Path) -> None:
     """InputError if the directory holds something other than claims."""
     if out.is_dir():
-        foreign = [path.name for path in out.iterdir() if path.name not in (RUNS, FIGURES, DOCUMENT, REPORT)]
+        own = (RUNS, FIGURES, DOCUMENT, REPORT, CHANNELS_TABLE)
+        foreign = [path.name for path in out.iterdir() if path.name not in own]
         if foreign:
             allowed = f"a new or empty directory or one of claims, and {foreign[0]} is not of claims"
             raise wrong_value("claims", "--out", str(out), allowed)
@@ -182,9 +240,10 @@ def require_own(out: Path) -> None:
 def main(claim: Claim) -> None:
     """A script on its own: its options, its runs, its answer."""
     options = argparse.ArgumentParser(description=f"{claim.id}: {claim.question}")
-    options.add_argument("--seeds", type=int, default=SEEDS)
+    options.add_argument("--seeds", type=int, default=SEEDS, help="the most; fewer where the verdict is plain")
     options.add_argument("--workers", type=int)
     options.add_argument("--out", type=Path, default=OUT)
     chosen = options.parse_args()
+    print(ahead_in_words({claim.id: claim}, chosen.seeds, chosen.out, False))
     show(try_claims({claim.id: claim}, chosen.seeds, workers=chosen.workers, out=chosen.out))
     print(f"\nFiles: {chosen.out}")
