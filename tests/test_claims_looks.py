@@ -27,7 +27,7 @@ from abm.study.claims.budget import Budget, ahead
 from abm.study.claims.dependence import Moves, few, is_tried, screened, screening, to_screen, to_vary
 from abm.study.claims.looks import LEVEL, is_plain, looks
 from abm.study.claims.runs import Store
-from abm.study.claims.trial import Court, try_claims
+from abm.study.claims.trial import Court, ahead_in_words, try_claims
 from abm.study.free import Free, free_parameters
 
 RNG = np.random.default_rng(5)
@@ -194,8 +194,10 @@ def test_the_parameters_that_move_the_headline_most_come_first() -> None:
     ]
 
 
-def test_what_is_ahead_is_counted() -> None:
+def test_what_is_ahead_is_counted(tmp_path: Path) -> None:
     claim = two_arms(searched=(ONE, ONE))
+    said = ahead_in_words({"C1": claim}, 20, tmp_path, False)
+    assert said == "100 runs, 420 simulated days, are ahead at most; 40 and 168 if every verdict is plain with 8 seeds."
     assert ahead([claim], 10, NOTHING) == Budget(50, 10 * (6 + 4 + 9 + 1 + 1))
     assert ahead([claim, claim], 10, NOTHING, {"C1": 8}) == Budget(24 + 32, 8 * (6 + 4 + 9) + 4 * 8)
     further = ahead([claim], 10, NOTHING, further=[arm("baseline", days=6, share=0.5), arm("baseline", days=2)])

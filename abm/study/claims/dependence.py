@@ -5,7 +5,7 @@ the same list, so that claims which share arms share these runs too.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -159,7 +159,8 @@ def headline(effects: Effects) -> Estimate:
 def screened(claim: Claim, store: Store, seeds: int, moves: Moves) -> list[Free]:
     """Parameters by how far they move the headline on the screening seeds, furthest first.
 
-    Where they move it equally far, as shares of a few seeds often are, the next effect decides.
+    Where they move it equally far, as shares of a few seeds often are, the next effect decides. Empty with too few
+    seeds.
     """
 
     def moved(free: Free) -> list[float]:
@@ -169,14 +170,12 @@ def screened(claim: Claim, store: Store, seeds: int, moves: Moves) -> list[Free]
     return sorted(moves.parameters, key=moved) if is_tried(claim, seeds) else []
 
 
-def parameters(claim: Claim, store: Store, seeds: int, moves: Moves) -> list[dict[str, Any]]:
+def parameters(claim: Claim, store: Store, seeds: int, order: Sequence[Free]) -> list[dict[str, Any]]:
     """The headline effect with each parameter at both ends of its range.
 
-    First the most influential of the screening, on more seeds and in the order found there, then the others.
-    elasticity: change of the effect over its size, per change of the parameter over its default. Empty with too few
-    seeds.
+    order: as screened. The first three are told from more seeds, in the order found there, then the others.
+    elasticity: change of the effect over its size, per change of the parameter over its default.
     """
-    order = screened(claim, store, seeds, moves)
     first = [_row_of(claim, free, store, few(claim, seeds)) for free in order[:SHOWN]]
     rest = [_row_of(claim, free, store, screening(claim, seeds)) for free in order[SHOWN:]]
     return [*sorted(first, key=lambda row: -_size(row["moved"])), *rest]

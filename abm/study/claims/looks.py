@@ -17,7 +17,7 @@ from abm.study.claims.claim import UNDECIDED, Claim, Effects
 STANDARD_ERRORS: Final = 3.0
 LEVEL: Final = float(1.0 - 2.0 * stats.norm.sf(STANDARD_ERRORS))  # 99.73 %
 PARTS: Final = (0.2, 0.5)  # of the seeds allowed, at interim looks
-LEAST: Final = 8  # seeds of a look
+LEAST: Final = 8  # seeds of a look, and of whatever is plain
 STEP: Final = 1.5  # seeds of a look over those of the one before
 
 
@@ -35,11 +35,14 @@ def is_plain(claim: Claim, effects: Effects) -> bool:
     """Whether the verdict is the same at every corner of the box that the effects' intervals of 99.73 % span.
 
     Effects are moved together, not one by one: two that are each near a line can hide one another. Never if an effect
-    has no such interval, or if the claim cannot be decided.
+    has no such interval or is from fewer than eight seeds, of which no bootstrap has tails so thin, or if the claim
+    cannot be decided.
     """
     label = claim.verdict(effects).label
+    if label == UNDECIDED or any(e.seeds < LEAST for e in effects.values()):
+        return False
     limits = [e.interval(LEVEL) for e in effects.values()]
-    if label == UNDECIDED or any(math.isnan(x) for pair in limits for x in pair):
+    if any(math.isnan(x) for pair in limits for x in pair):
         return False
     corners = product(*({low, high} for low, high in limits))
     return all(

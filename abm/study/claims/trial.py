@@ -21,6 +21,7 @@ from abm.study.claims.claim import Claim
 from abm.study.claims.dependence import wanted
 from abm.study.claims.looks import is_plain, looks
 from abm.study.claims.runs import RUNS, Runs, Store, model_hash
+from abm.study.free import Free
 from abm.study.run import PACKAGE, git_revision, package_versions
 from abm.world.errors import InputError, unknown_name, wrong_value
 
@@ -78,7 +79,7 @@ def try_claims(
     chosen = {name: _shortened(claim, days) for name, claim in claims.items()}
     court = Court(Store(out), seeds, moves or dependence.Moves(), workers, progress, out)
     settled = court.settle(chosen.values())
-    court.vary(chosen.values())
+    influential = court.vary(chosen.values())
     if with_channels:
         arms = channels.worlds(min(days or DAYS, DAYS))
         court.fill(wanted(arms, seeds))
@@ -86,7 +87,7 @@ def try_claims(
     (out / FIGURES).mkdir(parents=True, exist_ok=True)
     entries = earlier(out)
     for name, claim in chosen.items():
-        entries[name] = court.judge(claim, settled[claim.id])
+        entries[name] = court.judge(claim, settled[claim.id], influential[claim.id])
         document = {"claims": dict(sorted(entries.items(), key=lambda item: int(item[0][1:])))}
         write_json(out / DOCUMENT, document)
         (out / REPORT).write_text(page({"claims": earlier(out)}, out), encoding="utf-8")
@@ -164,26 +165,27 @@ class Court:
         asked = claim.refine(Runs(self.store, arms, seeds)) if claim.refine else {}
         return {name: arm for name, arm in asked.items() if name not in arms}
 
-    def vary(self, claims: Iterable[Claim]) -> None:
-        """Run what dependence on parameters and robustness are read from."""
+    def vary(self, claims: Iterable[Claim]) -> dict[str, list[Free]]:
+        """Run what dependence on parameters and robustness are read from; parameters of every claim as screened."""
         claims = list(claims)
         self.fill(row for claim in claims for row in dependence.to_screen(claim, self.seeds, self.moves))
-        self.fill(row for claim in claims for row in self._to_vary(claim))
+        found = {claim.id: dependence.screened(claim, self.store, self.seeds, self.moves) for claim in claims}
+        self.fill(row for claim in claims for row in self._to_vary(claim, found[claim.id]))
+        return found
 
-    def _to_vary(self, claim: Claim) -> dependence.Wanted:
-        chosen = dependence.screened(claim, self.store, self.seeds, self.moves)[: dependence.SHOWN]
-        return dependence.to_vary(claim, self.seeds, self.moves, chosen)
+    def _to_vary(self, claim: Claim, order: Sequence[Free]) -> dependence.Wanted:
+        return dependence.to_vary(claim, self.seeds, self.moves, order[: dependence.SHOWN])
 
-    def judge(self, claim: Claim, settled: Settled) -> dict[str, Any]:
-        """The entry of one claim; its figure is drawn."""
+    def judge(self, claim: Claim, settled: Settled, order: Sequence[Free]) -> dict[str, Any]:
+        """The entry of one claim; its figure is drawn. order: its parameters as screened."""
         seeds, arms = settled.seeds, settled.arms
         runs = Runs(self.store, arms, seeds)
         effects = claim.effects(runs)
         verdict = claim.verdict(effects)
         figure = f"{FIGURES}/c{int(claim.id[1:]):02d}.png"
         claim.draw(self.out / figure, runs, effects)
-        moved = dependence.parameters(claim, self.store, self.seeds, self.moves)
-        varied = [*dependence.to_screen(claim, self.seeds, self.moves), *self._to_vary(claim)]
+        moved = dependence.parameters(claim, self.store, self.seeds, order)
+        varied = [*dependence.to_screen(claim, self.seeds, self.moves), *self._to_vary(claim, order)]
         kept = {self.store.file(arm, seed) for arm, some in (*wanted(arms, seeds), *varied) for seed in some}
         return {
             **{name: getattr(claim, name) for name in ("id", "claim", "question", "design", "rule", "reality")},
