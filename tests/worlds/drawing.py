@@ -1,5 +1,6 @@
 """Random small worlds: a packaged scenario with other sizes, parameters, switches and events within their ranges."""
 
+from functools import cache
 from random import Random
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from abm.scenarios import Scenario, load_scenario, scenario_names
 from abm.scenarios.sectors import parameter_models, switches
+from abm.scenarios.vary import varied
 from abm.world.errors import InputError
 from abm.world.events import EVENT_KINDS, Event, PolicyMeeting
 
@@ -24,14 +26,16 @@ MEMBERS: Final = {
     "arbitrageurs": (1, 6),
 }
 DAYS: Final = (5, 10)
+FEW_DAYS: Final = (1, 3)
 PARAMETERS: Final = 8  # at most, that are not at their defaults
 EVENTS: Final = 4
 WIDTH: Final = 0.03  # for flows USD 1,200 bn, for programmes JPY 21 tn, for rates 30 bp
 SWITCHED_OFF: Final = 0.05
+DRAWN: Final = "drawn"  # where values come from
 
 
-def random_world(chance: Random) -> Scenario:
-    """A scenario of a few days. Parameters that contradict each other are drawn anew."""
+def random_world(chance: Random, days: tuple[int, int] = DAYS) -> Scenario:
+    """A scenario of so many days, at least and at most. Parameters that contradict each other are drawn anew."""
     while True:
         settings = {f"{sector}.members": chance.randint(*sizes) for sector, sizes in MEMBERS.items()}
         settings |= {f"switches.{name}": False for name in switches() if chance.random() < SWITCHED_OFF}
@@ -44,12 +48,17 @@ def random_world(chance: Random) -> Scenario:
         for sector, name, field in chance.sample(names, chance.randint(0, PARAMETERS)):
             settings[f"{sector}.{name}"] = _near(field, chance)
         try:
-            world = load_scenario(chance.choice(scenario_names()), settings, chance.randint(*DAYS))
+            world = varied(_packaged(chance.choice(scenario_names()), chance.randint(*days)), settings, DRAWN)
             for _ in range(chance.randint(0, EVENTS)):
                 world = _with_an_event(world, chance)
         except InputError:
             continue
         return world
+
+
+@cache
+def _packaged(name: str, days: int) -> Scenario:
+    return load_scenario(name, days=days)
 
 
 def _limits(field: Any) -> tuple[float, float]:
