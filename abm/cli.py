@@ -139,6 +139,7 @@ def resume_run(
     from abm.study.checkpoint import carry_out, read
 
     kept = read(directory)
+    require_place("DIR", directory)
     target = None if out is None else directory_for(kept.scenario.name, out)
     with _resumed_by(directory, out):
         result = carry_out(kept, target, processes)
@@ -288,6 +289,8 @@ def calibrate_parameters(
 
     count, each = _whole("--trials", trials, 1, MOST_SEEDS, "trials"), _whole("--seeds", seeds, 1, 1000, "seeds")
     processes, opening = _workers(workers), None if date is None else as_date(date, "command line", "--date")
+    if out is not None:
+        require_place("--out", out)
     from abm.study import calibrate
 
     with _interrupts_in_words():
@@ -318,6 +321,8 @@ def run_sweep(
 ) -> None:
     """Run a model over a design of parameters, or go on with it; what is done is kept whatever happens."""
     processes = _workers(workers)
+    if out is not None:
+        require_place("--out", out)
     from abm.study.sweep import load_plan, sweep
 
     plan = load_plan(file)
@@ -349,6 +354,7 @@ def show_sensitivity(
     figures: Figures = True,
 ) -> None:
     """Say what matters in a finished sweep, and where in its parameters crises lie."""
+    require_place("DIR", Path(directory))
     from abm.study.sensitivity import analyse, save
     from abm.study.sweep import open_results
 
@@ -499,8 +505,9 @@ def directory_for(name: str, out: Path | None) -> Path:
 
 
 def require_place(option: str, target: Path) -> None:
-    """InputError if no directory can be made or written there."""
+    """InputError if no directory can be made or written there, or if its path is none that all files can be given."""
     try:
+        str(target.absolute()).encode()
         if target.exists() and not target.is_dir():
             raise wrong_value("command line", option, str(target), "a directory, not a file")
         nearest = next(path for path in (target, *target.absolute().parents) if path.exists())
@@ -509,7 +516,7 @@ def require_place(option: str, target: Path) -> None:
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        why = getattr(error, "strerror", None) or error
+        why = "it is not UTF-8" if isinstance(error, UnicodeEncodeError) else getattr(error, "strerror", None) or error
         raise InputError(f"{option} = {shown(str(target))} cannot be used ({why})") from None
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise wrong_value("command line", option, str(target), f"in a writable directory, and {nearest} is not one")
@@ -582,5 +589,6 @@ def _no_run_left(kind: type[Exception]) -> Iterator[None]:
 
 
 def _say(sentence: str, status: int) -> int:
-    print("abm:", " ".join(sentence.split()), file=sys.stderr)
+    one_line = " ".join(sentence.split())
+    print("abm:", "".join(c if c.isprintable() else ascii(c)[1:-1] for c in one_line), file=sys.stderr)
     return status

@@ -196,3 +196,29 @@ def test_nothing_heavy_is_imported_for_help() -> None:
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=False, cwd=ROOT)
     assert "Usage: abm" in done.stdout
     assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "baseline", "--out", "r\udcff"],
+        ["run", "baseline", "--checkpoint", "r\udcff"],
+        ["compare", "baseline", "sanaenomics", "--out", "r\udcff"],
+        ["validate", "--out", "r\udcff"],
+        ["calibrate", "--out", "r\udcff"],
+        ["claims", "--out", "r\udcff"],
+        ["sweep", "gone.toml", "--out", "r\udcff"],
+        ["sensitivity", "r\udcff"],
+    ],
+)
+def test_a_path_that_no_table_can_be_given_is_refused_before_anything_runs(
+    words: list[str], capsys: Captured, calls: list[dict[str, Any]]
+) -> None:
+    assert cli.main(words) == 2
+    assert r"r\udcff' cannot be used (it is not UTF-8)" in capsys.readouterr().err
+    assert not calls and not list(Path().iterdir())
+
+
+def test_what_cannot_be_printed_is_said_in_escapes(capsys: Captured) -> None:
+    assert cli.main(["show", "baseline", "\udcff\x1b[2J"]) == 2
+    assert r"\udcff\x1b[2J" in capsys.readouterr().err

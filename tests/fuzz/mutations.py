@@ -9,6 +9,9 @@ from random import Random
 from typing import Any, Final
 
 import tomli_w
+import typer
+
+from abm import cli
 
 ODD: Final[tuple[Any, ...]] = (
     math.nan,
@@ -223,22 +226,22 @@ WORDS: Final = (
     "news.scale=nan", "news.scale=[1]", "news.scale={a=1}", "scenario.days=9999", "banks..members=1",
     "news.scale='''", "news.scale=1\nx=2", "carry_traders.members=200001", "dealers.capacity_scale=true", "\udcff",
 )  # fmt: skip
-OPTIONS: Final = (
-    "--days", "--seed", "--seeds", "--set", "--workers", "--out", "--no-figures", "--checkpoint", "--port", "--host",
-    "--episode", "--section", "--state", "--targets", "--trials", "--data", "--date", "--params", "--cluster",
-    "--wrong",
-)  # fmt: skip
-COMMANDS: Final = (
-    "run", "compare", "sweep", "validate", "calibrate", "sensitivity", "resume", "reproduce", "show", "rnu", "",
-)  # fmt: skip
+COMMANDS: Final = {  # with the options of each
+    name: [option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)]
+    for name, command in typer.main.get_command(cli.app).commands.items()  # type: ignore[attr-defined]
+} | {"rnu": [], "": []}
+OPTIONS: Final = sorted({option for options in COMMANDS.values() for option in options if option[0] == "-"})
 
 
 def any_command(chance: Random) -> list[str]:
-    """A command line that may or may not make sense."""
-    words = [chance.choice(COMMANDS)]
+    """A command line that may or may not make sense, mostly with options that the command has."""
+    name = chance.choice(list(COMMANDS))
+    options = [option for option in COMMANDS[name] if option[0] == "-"]
+    words = [name]
     words += [chance.choice(WORDS) for _ in range(chance.randint(0, 2))]
     for _ in range(chance.randint(0, 4)):
-        words += [chance.choice(OPTIONS), chance.choice(WORDS)]
+        option = chance.choice(options if options and chance.random() < 0.8 else [*OPTIONS, "--help", "--wrong"])
+        words += [option, chance.choice(WORDS)] if chance.random() < 0.9 else [option]
     return words
 
 

@@ -1,16 +1,18 @@
 """Every packaged file, and the command line, in thousands of broken forms: one sentence each, and nothing else.
 
-A few hundred inputs by default, 10,000 in `make test-full`; how many is printed at the end.
+About a thousand inputs by default, more than 10,000 in `make test-full`; how many is printed at the end.
 """
 
 import json
 import os
 import shutil
 import signal
+import socket
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -22,9 +24,26 @@ from hypothesis import strategies as st
 
 import abm
 from abm import cli, load_scenario
+from abm.browser import serve
 from abm.scenarios import load_state
+from abm.scenarios.fitted import fitted_values
 from abm.scenarios.vary import varied_names
-from abm.study import calibrate, checkpoint, compare, episodes, free, own_data, reproduce, run, sweep, targets, validate
+from abm.study import (
+    bench,
+    calibrate,
+    checkpoint,
+    compare,
+    episodes,
+    free,
+    own_data,
+    reproduce,
+    run,
+    sweep,
+    targets,
+    validate,
+)  # fmt: skip
+from abm.study.bench.history import read_history
+from abm.study.claims import trial
 from abm.world.errors import InputError
 from tests.fuzz.mutations import any_bytes, any_cells, any_command, any_setting, any_table
 
@@ -74,7 +93,10 @@ def broken(contents: list[bytes], chance: Random) -> bytes:
 
 SCENARIO, STATE = files("scenarios/*.toml"), files("scenarios/states/*.toml")
 EPISODE, FREE, TARGETS = files("validation/episodes/*.toml"), files("calibration/free.toml"), []
+FITTED = files("calibration/fitted.toml")
+SWEEPS = [SWEEP.encode(), *files("../experiments/sweeps/*.toml")]
 CLOSES = {path.name: path.read_bytes() for path in sorted((PACKAGE / "calibration/example").glob("*.csv"))}
+HISTORY = json.dumps({"entries": [{"date": "2026-01-13", "rows": [{"name": "day", "ms": 9.5}]}] * 3}).encode()
 PUBLISHED = (PACKAGE.parent / "results/published/sanaenomics/manifest.json").read_bytes()
 
 
@@ -89,7 +111,7 @@ def read_state(chance: Random, folder: Path) -> None:
 
 
 def read_sweep(chance: Random, folder: Path) -> None:
-    (folder / "mine.toml").write_bytes(broken([SWEEP.encode()], chance))
+    (folder / "mine.toml").write_bytes(broken(SWEEPS, chance))
     sweep.load_plan(folder / "mine.toml").described()
 
 
@@ -101,6 +123,11 @@ def read_episode(chance: Random, folder: Path) -> None:
 def read_free(chance: Random, folder: Path) -> None:
     (folder / "mine.toml").write_bytes(broken(FREE, chance))
     free.free_parameters([str(folder / "mine.toml")])
+
+
+def read_fitted(chance: Random, folder: Path) -> None:
+    (folder / "mine.toml").write_bytes(broken(FITTED, chance))
+    fitted_values(folder / "mine.toml")
 
 
 def read_targets(chance: Random, folder: Path) -> None:
@@ -130,14 +157,22 @@ def read_setting(chance: Random, folder: Path) -> None:
 
 
 def read_manifest(chance: Random, folder: Path) -> None:
-    told = json.loads(PUBLISHED)
-    if chance.random() < 0.5:
-        content = any_bytes(json.dumps(told).encode(), chance)
-    else:
-        changed = tomllib.loads(any_table(_without_none(told), chance).decode("utf-8", "replace"))
-        content = json.dumps(changed, default=str).encode("utf-8", "surrogatepass")
-    (folder / "manifest.json").write_bytes(content)
+    (folder / "manifest.json").write_bytes(broken_json(PUBLISHED, chance))
     chance.choice([reproduce.read, checkpoint.read])(folder)
+
+
+def read_benchmarks(chance: Random, folder: Path) -> None:
+    (folder / "history.json").write_bytes(broken_json(HISTORY, chance))
+    read_history(folder / "history.json")
+
+
+def broken_json(content: bytes, chance: Random) -> bytes:
+    """A JSON file with something wrong, in its bytes or in its values."""
+    told = json.loads(content)
+    if chance.random() < 0.5:
+        return any_bytes(json.dumps(told).encode(), chance)
+    changed = tomllib.loads(any_table(_without_none(told), chance).decode("utf-8", "replace"))
+    return json.dumps(changed, default=str).encode("utf-8", "surrogatepass")
 
 
 def _without_none(node: Any) -> Any:
@@ -150,7 +185,7 @@ def say_a_command(chance: Random, folder: Path) -> None:
     """Through the whole command line, which must end with 0 or 2 and say one line."""
     words = any_command(chance)
     if chance.random() < 0.4:
-        (folder / "mine.toml").write_bytes(broken([*SCENARIO, SWEEP.encode()], chance))
+        (folder / "mine.toml").write_bytes(broken([*SCENARIO, *SWEEPS], chance))
         words[1:2] = ["mine.toml"]
     KNOWN["capture"]()
     before = sorted(folder.rglob("*"))
@@ -171,11 +206,13 @@ READERS: dict[Callable[[Random, Path], None], tuple[int, int]] = {  # inputs by 
     read_sweep: (60, 700),
     read_episode: (12, 200),
     read_free: (80, 500),
+    read_fitted: (40, 300),
     read_targets: (60, 500),
     read_closes: (40, 600),
     read_setting: (150, 1500),
     read_manifest: (60, 500),
-    say_a_command: (100, 1000),
+    read_benchmarks: (40, 200),
+    say_a_command: (150, 1500),
 }
 
 
@@ -229,15 +266,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.chdir(place)
 
     def done(*_: Any, **options: Any) -> Any:
-        return SimpleNamespace(path=options.get("out"), failures=(), document=dict, counts=dict)
+        return SimpleNamespace(
+            path=options.get("out"), failures=(), document=dict, counts=dict, run_for=done, start=done
+        )
 
     for module, name in (
         (run, "run"), (compare, "compare"), (compare, "show"), (calibrate, "calibrate"), (calibrate, "show"),
         (sweep, "sweep"), (validate, "validate"), (checkpoint, "start"), (checkpoint, "carry_out"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, done)
-    monkeypatch.setattr("abm.output.report.show", done)
-    monkeypatch.setattr("abm.output.scorecard.show", done)
+    for name in ("output.report.show", "output.scorecard.show", "output.claims_report.show", "model.MarketModel"):
+        monkeypatch.setattr(f"abm.{name}", done)
+    monkeypatch.setattr(trial, "try_claims", lambda *_, **__: {"claims": {}})
+    monkeypatch.setattr(bench, "bench", done)
+    monkeypatch.setattr(serve, "SETTINGS", {})
+    monkeypatch.setenv("ABM_BROWSER_SCENARIO", "")
+    monkeypatch.setattr("uvicorn.run", done)
+    monkeypatch.setattr("threading.Timer", done)
+    monkeypatch.setattr("socket.getaddrinfo", partial(socket.getaddrinfo, flags=socket.AI_NUMERICHOST))
     KNOWN["capture"] = capsys.readouterr
     return place
 
@@ -246,6 +292,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def test_broken_input_is_refused_in_a_sentence(reader: Any, folder: Path, record_property: Any) -> None:
     counts = attack(reader, READERS[reader][0], folder, fixed=True)
     record_property("inputs tried", counts["tried"])
+    record_property("inputs refused", counts["refused"])
     assert counts["refused"] > counts["tried"] / 5
 
 
@@ -254,6 +301,7 @@ def test_broken_input_is_refused_in_a_sentence(reader: Any, folder: Path, record
 def test_much_broken_input_is_refused_in_a_sentence(reader: Any, folder: Path, record_property: Any) -> None:
     counts = attack(reader, READERS[reader][1], folder, fixed=False)
     record_property("inputs tried", counts["tried"])
+    record_property("inputs refused", counts["refused"])
     assert counts["refused"] > counts["tried"] / 5
 
 
