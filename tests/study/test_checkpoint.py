@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,45 +21,26 @@ from abm.study import checkpoint, saved_state
 from abm.study.run import run
 from abm.study.saved_state import model_from, record_of, recorder_from, state_of
 from abm.world.errors import InputError
+from tests.study import dying as dying_runs
+from tests.study.dying import AFTER, INSTANT, SMALL, WRITING
 
-SMALL = {"carry_traders.members": 60, "crypto_longs.members": 80, "bitcoin_holders.members": 40}
-DAYS = 7
+DAYS, MANY_DAYS = 7, 40
 FILES = ("daily", "flows", "attribution", "events", "measures")
-RUN_AND_DIE = """
-import os, signal, sys
-from pathlib import Path
-from abm import load_scenario
-from abm.study import checkpoint
-directory, day, while_writing = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "while writing"
-step, write = checkpoint.KeptModel.run_for, checkpoint.write_aside
-
-def run_for(model, duration):
-    model._next = 0.0  # a state every day
-    model.dying = while_writing and model.day + 1 == day
-    checkpoint.write_aside = torn if model.dying else write
-    step(model, duration)
-    if model.day == day:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-def torn(path, fill):
-    with path.with_name(path.name + ".part").open("wb") as file:
-        fill(file)
-        file.truncate(1000)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-checkpoint.KeptModel.run_for = run_for
-if directory.exists():
-    checkpoint.carry_out(checkpoint.read(directory), None, 1, False)
-else:
-    small = {"carry_traders.members": 60, "crypto_longs.members": 80, "bitcoin_holders.members": 40}
-    checkpoint.start(directory, load_scenario("sanaenomics", small, DAYS), [3], False, None, 1)
-"""
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return plain_run(DAYS, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted_and_long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return plain_run(MANY_DAYS, tmp_path_factory)
+
+
+def plain_run(days: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("plain") / "run"
-    run(load_scenario("sanaenomics", SMALL, DAYS), [3], workers=1, out=place, figures=False, progress=False)
+    run(load_scenario("sanaenomics", SMALL, days), [3], workers=1, out=place, figures=False, progress=False)
     return place
 
 
@@ -65,10 +48,21 @@ def contents(place: Path) -> dict[str, bytes]:
     return {name: (place / f"{name}.parquet").read_bytes() for name in FILES}
 
 
-def dies_on(day: int, directory: Path, how: str = "") -> None:
-    script = RUN_AND_DIE.replace("DAYS", str(DAYS))
-    done = subprocess.run([sys.executable, "-c", script, str(directory), str(day), how], check=False)
-    assert done.returncode == -signal.SIGKILL
+@pytest.fixture(scope="module")
+def dying() -> Iterator[subprocess.Popen[str]]:
+    """A process that starts runs and kills them."""
+    command = [sys.executable, dying_runs.__file__]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+
+
+def dies_on(process: subprocess.Popen[str], days: int, day: int, how: str, directory: Path) -> bool:
+    """Begin or resume a run that is killed on a day; False if it came to its end before."""
+    assert process.stdin is not None and process.stdout is not None
+    print(days, day, how, directory, file=process.stdin, flush=True)
+    ended = int(process.stdout.readline())
+    assert ended == -signal.SIGKILL or (how == INSTANT and ended == 0)
+    return ended != 0
 
 
 @pytest.mark.parametrize("name", scenario_names())
@@ -113,32 +107,53 @@ def test_a_run_in_a_checkpoint_directory_is_that_run(tmp_path: Path, uninterrupt
         checkpoint.begin(place, scenario, [3])
 
 
-@pytest.mark.parametrize("how", ["", "while writing"])
-def test_killed_and_resumed_it_ends_with_the_same_bits(how: str, tmp_path: Path, uninterrupted: Path) -> None:
+@pytest.mark.parametrize("how", [AFTER, WRITING, INSTANT])
+def test_killed_and_resumed_it_ends_with_the_same_bits(
+    how: str, dying: subprocess.Popen[str], tmp_path: Path, uninterrupted: Path
+) -> None:
     place = tmp_path / "kept"
-    dies_on(random.Random(f"{how} gate").randint(2, DAYS - 1), place, how)
+    assert dies_on(dying, DAYS, random.Random(f"{how} gate").randint(2, DAYS - 2), how, place)
     assert cli.main(["resume", str(place), "--workers", "1"]) == 0
     assert contents(place / "results") == contents(uninterrupted)
     assert not list(place.rglob("*.part")) or not (place / "seeds").exists()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["", "while writing"])
-@pytest.mark.parametrize("day", range(1, DAYS + 1))
-def test_killed_on_any_day(day: int, how: str, tmp_path: Path, uninterrupted: Path) -> None:
-    place = tmp_path / "kept"
-    dies_on(day, place, how)
-    checkpoint.carry_out(checkpoint.read(place), None, 1, False)
-    assert contents(place / "results") == contents(uninterrupted)
+@pytest.mark.parametrize("how", [AFTER, WRITING, INSTANT])
+def test_killed_on_any_day(
+    how: str, dying: subprocess.Popen[str], tmp_path: Path, uninterrupted_and_long: Path, record_property: Any
+) -> None:
+    killed = 0
+    for number, day in enumerate([*range(1, MANY_DAYS + 1), *[MANY_DAYS] * 8]):
+        place = tmp_path / str(number)
+        killed += dies_on(dying, MANY_DAYS, day, how, place)
+        ends_with_the_same_bits(place, uninterrupted_and_long)
+    record_property("runs killed and resumed", killed)
+    assert killed > MANY_DAYS / 2
 
 
 @pytest.mark.slow
-def test_killed_on_every_day_in_turn(tmp_path: Path, uninterrupted: Path) -> None:
-    place = tmp_path / "kept"
-    for day in range(1, DAYS + 1):
-        dies_on(day, place)
-    checkpoint.carry_out(checkpoint.read(place), None, 1, False)
+@pytest.mark.parametrize("how", [AFTER, INSTANT])
+def test_killed_on_every_day_in_turn(
+    how: str, dying: subprocess.Popen[str], tmp_path: Path, uninterrupted_and_long: Path, record_property: Any
+) -> None:
+    place, killed = tmp_path / "kept", 0
+    for day in range(1, MANY_DAYS):
+        if day > 1 and checkpoint.read(place).results:  # instants may be later than the day
+            break
+        killed += dies_on(dying, MANY_DAYS, day, how, place)
+    ends_with_the_same_bits(place, uninterrupted_and_long)
+    record_property("runs killed and resumed", killed)
+    assert killed == MANY_DAYS - 1 if how == AFTER else killed
+
+
+def ends_with_the_same_bits(place: Path, uninterrupted: Path) -> None:
+    """A run that was killed is resumed, unless it was over."""
+    kept = checkpoint.read(place)
+    if not kept.results:
+        checkpoint.carry_out(kept, None, 1, False)
     assert contents(place / "results") == contents(uninterrupted)
+    shutil.rmtree(place)
 
 
 def test_the_number_of_workers_may_change_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
