@@ -49,5 +49,6 @@ def _require_free(host: str, port: int) -> None:
         with socket.socket(family, socket.SOCK_STREAM) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind((host, port))
-    except OSError as error:
-        raise InputError(f"--port {port} on {host} cannot be used ({error.strerror}); give another one") from None
+    except (OSError, ValueError) as error:  # a ValueError for what cannot be the name of a machine
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"--port {port} on {host} cannot be used ({why}); give another one") from None

@@ -16,6 +16,8 @@ from abm.browser import serve
         (["--port", "0"], "--port = '0'"),
         (["--port", "70000"], "--port = '70000'"),
         (["--host", "no.such.host.invalid"], "cannot be used"),
+        (["--host", "no..host"], "on no..host cannot be used"),
+        (["--host", "\udcff"], r"on \udcff cannot be used"),
     ],
 )
 def test_bad_input_ends_with_one_sentence(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -228,7 +228,7 @@ WORDS: Final = (
 )  # fmt: skip
 COMMANDS: Final = {  # with the options of each
     name: [option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)]
-    for name, command in typer.main.get_command(cli.app).commands.items()  # type: ignore[attr-defined]
+    for name, command in typer.main.get_command(cli.app).commands.items()
 } | {"rnu": [], "": []}
 OPTIONS: Final = sorted({option for options in COMMANDS.values() for option in options if option[0] == "-"})
 

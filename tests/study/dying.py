@@ -53,7 +53,7 @@ def lives(directory: Path, days: int, day: int, how: str, tell: int) -> None:
         if today and how == AFTER:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    checkpoint.KeptModel.run_for = run_for  # type: ignore[method-assign]
+    checkpoint.KeptModel.run_for = run_for
     if directory.exists():
         kept = checkpoint.read(directory)
     else:
