@@ -1,37 +1,44 @@
 """Small faults put into the ledger, the auction and margins, one at a time: do the tests notice?
 
-`make mutants` (or `python -m tests.mutants --sample 50`). Every mutant runs in a process of its own, forked from one
-that has the libraries loaded; only loops of the changed module are compiled anew. What survives is printed with its
-line; those in `EQUIVALENT` change no result that anybody can see and are left out.
+`make mutants` (or `python -m tests.mutants --sample 50`). First the tests run without a fault, and it is noted which of
+them run which line, or compiled loop, and how long they take. Then every mutant is tried in a process of its own,
+forked from the one that has all tests ready: the function with the fault gets its new code, and the tests that run
+its line follow, those first that noticed most faults of that function and the quick ones before the slow, until one
+fails. A test that takes far longer than without the fault has noticed it too.
+
+Results are kept in ``--results``, line by line, so that a search that was broken off goes on where it was: what was
+killed is not tried again while its module is the same, nor what survived while the tests are the same too. What
+survives is printed with its line; those in `EQUIVALENT` change no result that anybody can see and are left out.
 """
 
 import argparse
 import ast
+import hashlib
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
 import io
+import json
 import os
 import random
 import signal
 import sys
 import time
+import types
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
-TESTS: Final = {
-    "ledger": ("tests/world/test_ledger.py", "tests/world/test_margin.py"),
-    "margin": ("tests/world/test_margin.py", "tests/test_margin_day.py"),
-    "posting": ("tests/world/test_posting.py", "tests/world/test_ledger.py"),
-    "auction": ("tests/world/test_auction.py",),
-}
-LONGEST_SECONDS: Final = 240
+MODULES: Final = ("margin", "ledger", "posting", "auction")
+TESTS: Final = ("tests/world", "tests/test_margin_day.py")
+TIME_FACTOR, MORE_SECONDS = 5.0, 10.0  # processor time a test may take: so many times what it took, and so much more
 SWAPS: Final[dict[type[Any], type[Any]]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.And: ast.Or, ast.Or: ast.And,
@@ -62,13 +69,18 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change. number: which of the module's places. words: the change, numbered if the line has it twice."""
+    """One change. number: which of the module's places. words: the change, numbered if the line has it twice.
+
+    lines: of its statement. function: name of the function or method it is in, None for what runs on import.
+    """
 
     module: str
     number: int
     line: int
     code: str
     words: str
+    lines: range
+    function: str | None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -154,101 +166,382 @@ class _Change(ast.NodeTransformer):
 def places(module: str) -> list[Mutant]:
     """All mutants of a module."""
     change, source = _Change(), _source(module)
-    change.visit(ast.parse(source))
+    tree = ast.parse(source)
+    change.visit(tree)
     lines, seen, found = source.splitlines(), Counter[tuple[int, str]](), []
+    reach, within = _statements(ast.parse(source)), _functions(ast.parse(source))
     for number, place in enumerate(change.places):
         seen[place] += 1
         line, words = place
-        found.append(Mutant(module, number, line, lines[line - 1].strip(), _numbered(words, seen[place])))
+        words = words if seen[place] == 1 else f"{words} ({seen[place]})"
+        code = lines[line - 1].strip()
+        found.append(Mutant(module, number, line, code, words, reach[line], within.get(line)))
     return found
 
 
-def _numbered(words: str, which: int) -> str:
-    return words if which == 1 else f"{words} ({which})"
+def _statements(tree: ast.AST) -> dict[int, range]:
+    """Line -> lines of the innermost statement there, of a compound one its head."""
+    lines: dict[int, range] = {}
+    for node in ast.walk(tree):  # outer statements first
+        if isinstance(node, ast.stmt | ast.ExceptHandler):
+            body, decorators = getattr(node, "body", None), getattr(node, "decorator_list", [])
+            first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
+            last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno or node.lineno
+            for line in range(first, last + 1):
+                lines[line] = range(first, last + 1)
+    return lines
+
+
+def _functions(tree: ast.Module) -> dict[int, str]:
+    """Line -> name of the function or method it is in."""
+    named = [(node.name, node) for node in tree.body if isinstance(node, ast.FunctionDef)]
+    for owner in tree.body:
+        if isinstance(owner, ast.ClassDef):
+            named += [(f"{owner.name}.{node.name}", node) for node in owner.body if isinstance(node, ast.FunctionDef)]
+    return {line: name for name, node in named for line in range(node.lineno, (node.end_lineno or 0) + 1)}
+
+
+def _path(module: str) -> str:
+    return str(ROOT / "abm" / "world" / f"{module}.py")
 
 
 def _source(module: str) -> str:
-    return (ROOT / "abm" / "world" / f"{module}.py").read_text()
+    return Path(_path(module)).read_text()
+
+
+def _mutated(mutant: Mutant, source: str) -> types.CodeType:
+    """The module with its fault."""
+    tree = _Change(mutant.number).visit(ast.parse(source))
+    return compile(ast.fix_missing_locations(tree), _path(mutant.module), "exec")
+
+
+# -- putting a fault in --------------------------------------------------------------------------------------------
+
+
+def _named(owner: Any, name: str) -> Any:
+    """A module's function or method by its name, undecorated but for compiled loops."""
+    *classes, last = name.split(".")
+    for part in classes:
+        owner = getattr(owner, part)
+    found = owner.__dict__[last]
+    if isinstance(found, property):
+        return found.fget
+    return found.func if isinstance(found, cached_property) else found
+
+
+def _loops_with(mutant: Mutant) -> set[str]:
+    """The compiled loop that has the fault and those that call it, if it is in one."""
+    from numba.core.dispatcher import Dispatcher
+
+    module = importlib.import_module(f"abm.world.{mutant.module}")
+    loops = {name: loop.py_func.__code__ for name, loop in vars(module).items() if isinstance(loop, Dispatcher)}
+    found = {mutant.function} & loops.keys()
+    for _ in loops:
+        found |= {name for name, code in loops.items() if found & set(code.co_names)}
+    return found
+
+
+def _swap_code(mutant: Mutant) -> None:
+    """Give the function that has the fault its new code, wherever it has been imported to; compiled loops and those
+    that call them compile anew."""
+    from numba.core.caching import NullCache
+
+    module = importlib.import_module(f"abm.world.{mutant.module}")
+    code = _mutated(mutant, _source(mutant.module))
+    for part in (mutant.function or "").split("."):
+        code = next(c for c in code.co_consts if isinstance(c, types.CodeType) and c.co_name == part)
+    function = _named(module, mutant.function or "")
+    getattr(function, "py_func", function).__code__ = code
+    for name in _loops_with(mutant):
+        loop = getattr(module, name)
+        loop._cache = NullCache()  # the file of compiled loops is left as it is
+        loop._make_finalizer()()
+        loop._reset_overloads()
+        loop._can_compile = True
 
 
 class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Loads one module with its fault."""
 
     def __init__(self, mutant: Mutant) -> None:
-        self.name = f"abm.world.{mutant.module}"
-        source = _source(mutant.module).replace("njit(cache=True)", "njit")  # no loops of the module as it is
-        tree = _Change(mutant.number).visit(ast.parse(source))
-        self.code = compile(ast.fix_missing_locations(tree), str(ROOT / "abm/world" / f"{mutant.module}.py"), "exec")
+        self.name, self.path = f"abm.world.{mutant.module}", _path(mutant.module)
+        self.code = _mutated(mutant, _source(mutant.module).replace("njit(cache=True", "njit(cache=False"))
 
     def find_spec(self, name: str, _path: Any, _target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        return importlib.util.spec_from_loader(name, self, origin=self.code.co_filename) if name == self.name else None
+        return importlib.util.spec_from_loader(name, self, origin=self.path) if name == self.name else None
 
     def exec_module(self, module: Any) -> None:
-        module.__file__ = self.code.co_filename
+        module.__file__ = self.path
         exec(self.code, module.__dict__)
 
 
-def killed(mutant: Mutant | None) -> bool:
-    """Whether the tests fail with this fault in. None: without any."""
-    child = os.fork()
-    if child == 0:
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(LONGEST_SECONDS)  # what does not end is noticed too
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            os._exit(_run_tests(mutant))
-    _, status = os.waitpid(child, 0)
-    return status != 0
+# -- tests ---------------------------------------------------------------------------------------------------------
 
 
-def _run_tests(mutant: Mutant | None) -> int:
+class _Noted:
+    """Which lines of the modules, and which of their compiled loops, run: for one test after the other."""
+
+    def __init__(self) -> None:
+        from numba.core.dispatcher import Dispatcher
+
+        self.loop, self.tool, self.now = Dispatcher, sys.monitoring.PROFILER_ID, set[tuple[str, int | str]]()
+        self.modules = {_path(module): module for module in MODULES}
+        events = sys.monitoring.events
+        sys.monitoring.use_tool_id(self.tool, "mutants")
+        sys.monitoring.register_callback(self.tool, events.LINE, self._line)
+        sys.monitoring.register_callback(self.tool, events.CALL, self._call)
+        sys.monitoring.set_events(self.tool, events.LINE | events.CALL)
+
+    def _line(self, code: types.CodeType, line: int) -> Any:
+        if module := self.modules.get(code.co_filename):
+            self.now.add((module, line))
+        return sys.monitoring.DISABLE
+
+    def _call(self, _code: types.CodeType, _offset: int, called: Any, _first: Any) -> Any:
+        if not isinstance(called, self.loop):
+            return sys.monitoring.DISABLE if isinstance(called, types.FunctionType | type) else None
+        if module := self.modules.get(called.py_func.__code__.co_filename):
+            self.now.add((module, called.py_func.__qualname__))
+        return None
+
+    def take(self) -> set[tuple[str, int | str]]:
+        """What has run since the last time."""
+        taken, self.now = self.now, set()
+        sys.monitoring.restart_events()
+        return taken
+
+    def close(self) -> None:
+        sys.monitoring.set_events(self.tool, 0)
+        sys.monitoring.free_tool_id(self.tool)
+
+
+class _First:
+    """Remembers the first test that fails."""
+
+    failed: str | None = None
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed and self.failed is None:
+            self.failed = report.nodeid
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed and self.failed is None:
+            self.failed = report.nodeid or "import"
+
+
+class Trial(_First):
+    """Runs all tests without a fault, then those that may notice a mutant, each time in a process of its own."""
+
+    def __init__(self, search: "Search") -> None:
+        self.search = search
+        self.noted = _Noted()
+        self.on_import: set[tuple[str, int | str]] = set()
+        self.reached: dict[str, set[tuple[str, int | str]]] = {}
+        self.seconds: dict[str, float] = {}
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        self.on_import = self.noted.take()
+        self.items = {item.nodeid: item for item in session.items}
+        for again in (False, True):  # loops compile the first time, and what is kept from one test to the next is made
+            for item, after in zip(session.items, [*session.items[1:], None], strict=True):
+                begun = time.process_time()
+                item.ihook.pytest_runtest_protocol(item=item, nextitem=after)
+                self.seconds[item.nodeid] = time.process_time() - begun
+                self.reached[item.nodeid] = self.noted.take() | (self.reached[item.nodeid] if again else set())
+        self.noted.close()
+        if self.failed is None:
+            self.search.go(self)
+        return True
+
+    def those_reaching(self, mutant: Mutant, first: Counter[str]) -> list[str]:
+        """Tests that run the mutant's statement, or loop; all for what runs on import."""
+        at = {(mutant.module, line) for line in mutant.lines} | {(mutant.module, name) for name in _loops_with(mutant)}
+        if self.runs_on_import(mutant):
+            return list(self.items)
+        return sorted(
+            (name for name, ran in self.reached.items() if at & ran),
+            key=lambda name: (-first[name], self.seconds[name]),
+        )
+
+    def runs_on_import(self, mutant: Mutant) -> bool:
+        """Whether a new code of one function is not enough."""
+        return mutant.function is None or any((mutant.module, line) in self.on_import for line in mutant.lines)
+
+    def first_to_fail(self, mutant: Mutant, names: list[str]) -> str | None:
+        """In a process of its own."""
+        if self.runs_on_import(mutant):
+            return _from_the_start(mutant, sum(self.seconds.values()))
+        self.failed = None
+        try:
+            _swap_code(mutant)
+        except SyntaxError:
+            return "syntax"
+        for name, after in zip(names, [*names[1:], None], strict=True):
+            _allow(self.seconds[name])
+            item = self.items[name]
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=self.items.get(after))
+            if self.failed is not None:
+                return self.failed
+        return None
+
+
+def _allow(seconds: float) -> None:
+    """End this process after far more processor time than that."""
+    signal.setitimer(signal.ITIMER_PROF, TIME_FACTOR * seconds + MORE_SECONDS)
+
+
+def _from_the_start(mutant: Mutant, seconds: float) -> str | None:
+    """First test that fails when the package is loaded with the fault in."""
     import pytest
 
-    if mutant is not None:
-        sys.meta_path.insert(0, _Mutated(mutant))
-    tests = TESTS[mutant.module] if mutant is not None else sorted({t for group in TESTS.values() for t in group})
-    options = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "--hypothesis-seed", "0"]
-    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # hypothesis is loaded before pytest starts
+    for name in [name for name in sys.modules if name.split(".")[0] in ("abm", "tests")]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, _Mutated(mutant))
+    _allow(3.0 * seconds)
+    first = _First()
     try:
-        return int(pytest.main([*options, *(str(ROOT / test) for test in tests)]))
+        status = pytest.main([*OPTIONS, *(str(ROOT / test) for test in TESTS)], plugins=[first])
     except BaseException:
-        return 1
+        return "import"
+    return first.failed or ("import" if status else None)
 
 
-def chosen(modules: list[str], sample: int, seed: int) -> Iterator[Mutant]:
-    """Mutants of the modules, all or a sample spread over them."""
-    every = [mutant for module in modules for mutant in places(module)]
-    every = [mutant for mutant in every if mutant.key not in EQUIVALENT]
-    yield from (
-        every
-        if sample <= 0
-        else sorted(random.Random(seed).sample(every, min(sample, len(every))), key=lambda m: (m.module, m.number))
-    )
+OPTIONS: Final = (
+    "-x", "-q", "-s", "-n", "0", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "--hypothesis-seed", "0",
+    "-W", "ignore::pytest.PytestAssertRewriteWarning",  # hypothesis is loaded before pytest starts
+)  # fmt: skip
+
+
+# -- the search ----------------------------------------------------------------------------------------------------
+
+
+class Search:
+    """Tries mutants, so many at a time, and writes down what becomes of them."""
+
+    def __init__(self, wanted: list[Mutant], results: Path, jobs: int) -> None:
+        self.wanted, self.results, self.jobs = wanted, results, jobs
+        self.outcome: dict[Mutant, str] = {}
+        self.killers: defaultdict[tuple[str, str | None], Counter[str]] = defaultdict(Counter)
+        self.digests = {module: _digest([_path(module)]) for module in MODULES}
+        self.tests_digest = _digest(sorted(str(p) for test in TESTS for p in _python_files(ROOT / test)))
+        self._read()
+
+    def _read(self) -> None:
+        """Results that still hold."""
+        known = {}
+        for line in self.results.read_text().splitlines() if self.results.exists() else []:
+            row = json.loads(line)
+            if self.digests[row["module"]] == row["digest"]:
+                known[row["module"], row["number"]] = row
+        for mutant in self.wanted:
+            row = known.get((mutant.module, mutant.number))
+            if row and (row["outcome"] != "survived" or row["tests"] == self.tests_digest):
+                self._count(mutant, row["outcome"], row["by"])
+
+    def _count(self, mutant: Mutant, outcome: str, by: str | None) -> None:
+        self.outcome[mutant] = outcome
+        if by:
+            self.killers[mutant.module, mutant.function][by] += 1
+
+    def go(self, trial: Trial) -> None:
+        """Try what has no result yet."""
+        running: dict[int, tuple[Mutant, int, float]] = {}
+        for mutant in [mutant for mutant in self.wanted if mutant not in self.outcome]:
+            while len(running) >= self.jobs:
+                self._end(running)
+            names = trial.those_reaching(mutant, self.killers[mutant.module, mutant.function])
+            read, write = os.pipe()
+            child = os.fork()
+            if child == 0:
+                signal.signal(signal.SIGPROF, signal.SIG_DFL)
+                by = trial.first_to_fail(mutant, names)
+                os.write(write, (by or "").encode())
+                os._exit(0)
+            os.close(write)
+            running[child] = mutant, read, time.monotonic()
+        while running:
+            self._end(running)
+
+    def _end(self, running: dict[int, tuple[Mutant, int, float]]) -> None:
+        child, status = os.wait()
+        mutant, pipe, begun = running.pop(child)
+        with os.fdopen(pipe) as file:
+            by = file.read()
+        outcome = "timed out" if os.WIFSIGNALED(status) else "killed" if by or status else "survived"
+        self._count(mutant, outcome, by)
+        row = {
+            "module": mutant.module, "number": mutant.number, "line": mutant.line, "words": mutant.words,
+            "code": mutant.code, "outcome": outcome, "by": by, "seconds": round(time.monotonic() - begun, 2),
+            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+            "digest": self.digests[mutant.module], "tests": self.tests_digest,
+        }  # fmt: skip
+        with self.results.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def described(mutant: Mutant) -> str:
+    """Where a mutant is and what it does."""
+    return f"abm/world/{mutant.module}.py:{mutant.line} ({mutant.number}) {mutant.words} in `{mutant.code}`"
+
+
+def _python_files(path: Path) -> Iterator[Path]:
+    yield from [path] if path.is_file() else path.rglob("*.py")
+
+
+def _digest(paths: list[str]) -> str:
+    return hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()[:16]
 
 
 def main() -> int:
-    """Print what survived; status 1 if more than one in twenty did."""
+    """Print what survived; status 1 if more than one in twenty did in any module."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--module", choices=sorted(TESTS), action="append", help="only this one; may be repeated")
-    parser.add_argument("--sample", type=int, default=0, help="so many at random; all by default")
+    parser.add_argument("--module", choices=MODULES, action="append", help="only this one; may be repeated")
+    parser.add_argument("--sample", type=int, default=0, help="so many of each module at random; all by default")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="mutants tried at the same time")
+    parser.add_argument("--results", type=Path, default=ROOT / ".mutants.jsonl", help="what is known so far")
     asked = parser.parse_args()
     os.chdir(ROOT)
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # idle threads of BLAS
     import hypothesis, numba, numpy, pandas, pyarrow, pydantic, pytest, scipy.optimize  # noqa: E401, F401, I001
 
-    if killed(None):
-        print("the tests fail without any fault; mend that first")
-        return 2
-    survivors, tried, begun = [], 0, time.monotonic()
-    for mutant in chosen(asked.module or sorted(TESTS), asked.sample, asked.seed):
-        tried += 1
-        if not killed(mutant):
-            survivors.append(mutant)
-            print(f"survives: abm/world/{mutant.module}.py:{mutant.line} {mutant.words} in `{mutant.code}`", flush=True)
-    share = 100.0 * len(survivors) / max(tried, 1)
-    print(f"mutants tried: {tried}, killed: {tried - len(survivors)}, survived: {len(survivors)} ({share:.1f} %), "
-          f"{time.monotonic() - begun:.0f} s")  # fmt: skip
-    return int(share > 5.0)
+    phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+    hypothesis.settings.register_profile("mutants", database=None, phases=phases)
+    hypothesis.settings.load_profile("mutants")
+    every = {module: places(module) for module in asked.module or MODULES}
+    wanted = {module: [m for m in found if m.key not in EQUIVALENT] for module, found in every.items()}
+    if asked.sample:
+        drawn = random.Random(asked.seed)
+        wanted = {module: drawn.sample(some, min(asked.sample, len(some))) for module, some in wanted.items()}
+    begun, search = time.monotonic(), Search([m for some in wanted.values() for m in some], asked.results, asked.jobs)
+    if len(search.outcome) < len(search.wanted):
+        trial = Trial(search)
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            pytest.main([*OPTIONS, *(str(ROOT / test) for test in TESTS)], plugins=[trial])
+        if not trial.reached or trial.failed:
+            print(f"{trial.failed or 'a test'} fails without any fault; mend that first")
+            return 2
+    return table(every, wanted, search.outcome, time.monotonic() - begun)
+
+
+def table(
+    every: dict[str, list[Mutant]], wanted: dict[str, list[Mutant]], outcome: dict[Mutant, str], seconds: float
+) -> int:
+    """Print the survivors and the counts; status 1 if more than one in twenty survived in any module."""
+    survivors = [m for m in outcome if outcome[m] == "survived"]
+    print(*(described(m) for m in survivors), sep="\n")
+    print(f"{'module':10}{'mutants':>9}{'equivalent':>12}{'tried':>7}{'killed':>8}{'timed out':>11}{'survived':>10}")
+    worst = 0.0
+    for module, found in every.items():
+        count = Counter(outcome[m] for m in wanted[module])
+        tried, survived = count.total(), count["survived"]
+        worst = max(worst, survived / max(tried, 1))
+        print(
+            f"{module:10}{len(found):9}{sum(m.key in EQUIVALENT for m in found):12}{tried:7}{count['killed']:8}"
+            f"{count['timed out']:11}{survived:10} ({100.0 * survived / max(tried, 1):.1f} %)"
+        )
+    print(f"{seconds:.0f} s")
+    return int(worst > 0.05)
 
 
 if __name__ == "__main__":
