@@ -399,11 +399,15 @@ def _from_the_start(mutant: Mutant, seconds: float) -> str | None:
     sys.meta_path.insert(0, _Mutated(mutant))
     _allow(3.0 * seconds)
     first = _First()
-    try:
-        status = pytest.main([*OPTIONS, *(str(ROOT / test) for test in TESTS)], plugins=[first])
-    except BaseException:
-        return "import"
-    return first.failed or ("import" if status else None)
+    its_own, others = f"tests/world/test_{mutant.module}.py", (f"--ignore=tests/world/test_{mutant.module}.py", *TESTS)
+    for tests in ((its_own,), others):
+        try:
+            status = pytest.main([*OPTIONS, *tests], plugins=[first])
+        except BaseException:
+            return "import"
+        if status:
+            return first.failed or "import"
+    return None
 
 
 OPTIONS: Final = (
@@ -517,7 +521,7 @@ def main() -> int:
     if len(search.outcome) < len(search.wanted):
         trial = Trial(search)
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            pytest.main([*OPTIONS, *(str(ROOT / test) for test in TESTS)], plugins=[trial])
+            pytest.main([*OPTIONS, *TESTS], plugins=[trial])
         if not trial.reached or trial.failed:
             print(f"{trial.failed or 'a test'} fails without any fault; mend that first")
             return 2

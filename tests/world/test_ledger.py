@@ -313,10 +313,11 @@ def test_without_market_makers_the_rest_of_the_world_trades():
     ledger.check(1)
 
 
-def test_intermediated_contracts_are_shared_by_capacity():
+@pytest.mark.parametrize("unit", [1.0, 0.01])
+def test_intermediated_contracts_are_shared_by_capacity(unit):
     ledger = empty_ledger()
     order = as_orders("jgb_fast_money", post(JGB10, -4.0, "momentum", contract=True))
-    makers = [schedule("dealers", slope=1.0), schedule("arbitrageurs", slope=3.0)]
+    makers = [schedule("dealers", slope=unit), schedule("arbitrageurs", slope=3.0 * unit)]
     ledger.settle(order, order["quantity"], makers, [1.0 * _in(JGB10), 3.0 * _in(JGB10)], LOG_PRICE, LOG_PRICE, 1)
     assert ledger.book("dealers").contracts_usd(LOG_PRICE)[:, JGB10].sum() == pytest.approx(1.0)
     assert ledger.book("arbitrageurs").contracts_usd(LOG_PRICE)[:, JGB10].sum() == pytest.approx(3.0)

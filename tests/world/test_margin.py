@@ -10,8 +10,10 @@ from abm.world.defaults import INSURANCE_FUND, settle_defaults
 from abm.world.instruments import (
     AUD,
     BTC,
+    EQUITIES,
     EUR,
     EURUSD,
+    FX,
     HOLDABLE,
     INDEX,
     JPY,
@@ -80,6 +82,9 @@ def test_rate_is_the_floor_in_calm_and_value_at_risk_in_a_storm():
 def test_broker_floors_are_the_documented_ones():
     assert BROKER.floor[INDEX["JGB10"]] == 0.0125
     assert BROKER.floor[INDEX["JGB40"]] == pytest.approx(0.0125 * 21.5 / 8.9)
+    assert (BROKER.floor[EQUITIES] == 0.06).all()
+    assert (BROKER.floor[FX] == 0.035).all()
+    assert BROKER.floor[BTC] == 0.20
     assert (BROKER.floor > 0.0).all()
     assert RETAIL_FX_RATE == 0.04
 
@@ -131,6 +136,9 @@ def test_maintenance_margin_is_taxed_by_bracket():
     assert maintenance_rate_by_notional(1e7) * 1e7 == pytest.approx(margin)
     margin += 1e7 * 0.05 + 3e7 * 0.10
     assert maintenance_rate_by_notional(5e7) * 5e7 == pytest.approx(margin)
+    for up_to, width, rate in ((1e8, 5e7, 0.125), (2e8, 1e8, 0.15), (3e8, 1e8, 0.25), (1e9, 7e8, 0.50)):
+        margin += width * rate
+        assert maintenance_rate_by_notional(up_to) * up_to == pytest.approx(margin)
 
 
 def test_every_bracket_counts_up_to_the_last():
@@ -248,6 +256,13 @@ def test_orders_of_others_in_other_markets_and_in_contracts_are_left_alone():
     )
     forced = np.concatenate([carry_order(UST10, -8.0), carry_order(USDJPY, -8.0)])
     both = add_forced(earlier, 0.5 * earlier["quantity"], forced)
+    np.testing.assert_array_equal(both, np.concatenate([earlier, forced]))
+
+
+def test_a_purchase_stands_where_the_account_is_only_forced_out_of_a_contract():
+    earlier = carry_order(UST10, 5.0, lo=-10.0)
+    forced = np.concatenate([carry_order(UST10, -8.0, contract=True), carry_order(BTC, -1.0)])
+    both = add_forced(earlier, np.array([3.0]), forced)
     np.testing.assert_array_equal(both, np.concatenate([earlier, forced]))
 
 
