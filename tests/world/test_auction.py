@@ -1,6 +1,7 @@
 """The auction: examples by hand, random problems against a slow solver, fills that balance, exact attribution."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -259,7 +260,7 @@ def test_long_side_is_cut_pro_rata_where_the_last_slope_ended() -> None:
     assert result.log_change[UST10] == pytest.approx(-0.02)
     assert result.log_change[USDJPY] == pytest.approx(-2.0 / 50.0), "legs follow the fills, not the wishes"
     assert result.log_change[UST30] == pytest.approx(-0.1)
-    assert result.residual_usd_bn[UST10] == pytest.approx(-6.0)
+    assert result.residual_usd_bn == pytest.approx(np.where(np.arange(N_MARKETS) == UST10, -6.0, 0.0), abs=1e-9)
     assert result.slope[UST10] == 0.0
 
 
@@ -419,18 +420,34 @@ def test_clearing_prices_clear_from_any_start(problem: tuple, start: float) -> N
 
 
 @FAST
-@given(problems)
-def test_compiled_newton_steps_lead_where_the_plain_search_leads(problem: tuple) -> None:
+@given(problems, st.sampled_from([0.0, 0.1]), st.integers(0, 2**32))
+def test_compiled_newton_steps_lead_where_the_plain_search_leads(problem: tuple, far: float, seed: int) -> None:
+    """Unless the plain search needs more than Newton steps: then, and only then, the compiled one gives up."""
     orders, schedules = problem
-    demand, x = auction._Demand(orders, schedules), np.zeros(N_MARKETS)
-    compiled = demand.newton(x)
+    demand, x = auction._Demand(orders, schedules), np.random.default_rng(seed).normal(0.0, far, N_MARKETS)
+    compiled, more = demand.newton(x.copy()), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(auction._Demand, "newton", lambda self, x: None)
+        for owner, name in ((auction, "_walk"), (auction, "_clear_alone"), (np.linalg, "lstsq")):
+            patch.setattr(owner, name, noting(getattr(owner, name), more))
         plain, stuck, steps, found = auction._find_prices(demand, x)
+    assert (compiled is None) == bool(more)
     if compiled is not None:
         assert found and not stuck.any() and compiled[1] == steps
         assert compiled[0].x == pytest.approx(plain.x, rel=1e-9, abs=1e-12)
+        assert compiled[0].excess == pytest.approx(plain.excess, abs=1e-9)
         assert compiled[0].jacobian == pytest.approx(plain.jacobian)
+        assert compiled[0].tolerance == pytest.approx(plain.tolerance)
+
+
+def noting(function: Callable, calls: list[str]) -> Callable:
+    """The function; each call of it adds its name to the list."""
+
+    def noted(*arguments: object, **named: object) -> object:
+        calls.append(function.__name__)
+        return function(*arguments, **named)
+
+    return noted
 
 
 @FAST
@@ -634,14 +651,19 @@ def test_depth_is_the_flow_that_moves_a_market_by_one_unit() -> None:
     assert result.depth[NIKKEI] == 0.0
 
 
+def test_depth_of_a_thin_market_is_its_slope() -> None:
+    assert clear(book(post(NIKKEI, 0.0, "valuation", slope=0.25)), []).depth[NIKKEI] == pytest.approx(0.25)
+
+
 # -- what is refused -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        ("quantity", np.nan), ("quantity", np.inf), ("slope", -1.0), ("lo", 9.0), ("hedge", 1.5),
-        ("market", N_MARKETS), ("market", -1), ("fx2", N_MARKETS), ("reason", len(REASONS)),
+        ("quantity", np.nan), ("quantity", np.inf), ("slope", -1.0), ("slope", np.inf), ("lo", 9.0), ("hedge", 1.5),
+        ("hedge", -0.5), ("market", N_MARKETS), ("market", -1), ("fx1", N_MARKETS), ("fx2", N_MARKETS),
+        ("reason", len(REASONS)), ("reason", -1),
     ],
 )  # fmt: skip
 def test_unsound_order_is_named(column: str, value: float) -> None:
@@ -651,15 +673,50 @@ def test_unsound_order_is_named(column: str, value: float) -> None:
         clear(orders, [])
 
 
-def test_unsound_schedule_start_and_sector_are_refused() -> None:
+def test_orders_at_the_edge_of_what_is_sound_are_taken() -> None:
+    first, last = INDEX[IDS[0]], N_MARKETS - 1
+    orders = book(
+        post(first, np.array([-1.0, 1.0]), REASONS[0], hedge=0.0, funding=JPY),
+        post(last, np.array([-1.0, 1.0]), REASONS[-1], lo=0.0, hi=0.0),
+        post(UST10, np.array([-1.0, 1.0]), "carry", funding=JPY, hedge=1.0),
+    )
+    assert clear(orders, []).filled == pytest.approx([-1.0, 1.0, 0.0, 0.0, -1.0, 1.0])
+
+
+def test_unsound_schedules_and_starts_are_refused() -> None:
     orders = book(post(UST10, 1.0, "carry"))
-    with pytest.raises(ValueError, match="joint schedule of sector 4"):
-        clear(orders, [dealers(np.full((1, 1), np.nan), UST10)])
-    with pytest.raises(ValueError, match=f"start must be {N_MARKETS} finite"):
-        clear(orders, [], start=np.zeros(3))
-    orders["sector"] = -1
-    with pytest.raises(ValueError, match="need 0 to 4"):
-        attribute(orders, [], clear(orders, []), SECTORS)
+    for schedule in (dealers(np.full((1, 1), np.nan), UST10), dealers(np.eye(1), UST10, intercept=np.inf)):
+        with pytest.raises(ValueError, match="joint schedule of sector 4"):
+            clear(orders, [schedule])
+    for start in (np.zeros(3), np.where(np.arange(N_MARKETS) == UST10, np.nan, 0.0)):
+        with pytest.raises(ValueError, match=f"start must be {N_MARKETS} finite"):
+            clear(orders, [], start=start)
+
+
+@pytest.mark.parametrize(("sectors", "words"), [((-1, 4), "-1 to 4; need 0 to 4"), ((0, 5), "0 to 5; need 0 to 4")])
+def test_a_split_knows_the_sectors_it_is_asked_for(sectors: tuple[int, int], words: str) -> None:
+    orders = book(post(UST10, -1.0, "carry"), post(UST10, 0.0, "valuation", slope=10.0))
+    result = clear(orders, [])
+    orders["sector"] = 0, SECTORS - 1
+    assert attribute(orders, [], result, SECTORS).sum(axis=(0, 1)) == pytest.approx(result.log_change)
+    orders["sector"] = sectors
+    with pytest.raises(ValueError, match=words):
+        attribute(orders, [], result, SECTORS)
+
+
+def test_what_an_auction_found_is_not_changed() -> None:
+    result = clear(no_orders(), [])
+    with pytest.raises(FrozenInstanceError):
+        result.iterations = 7  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("most", [np.inf, 1.0])
+def test_the_furthest_price_still_has_a_meaning(most: float) -> None:
+    buyer = post(UST10, 1.0 - auction.FURTHEST, "dip_buying", slope=1.0, lo=0.0, hi=most)
+    result = clear(book(post(UST10, -1.0, "lapse"), buyer), [])
+    assert result.status == Status.CONVERGED
+    assert result.log_change[UST10] == -auction.FURTHEST
+    assert result.filled == pytest.approx([-1.0, 1.0])
 
 
 def test_who_would_trade_only_at_a_price_without_meaning_is_out_of_the_market() -> None:

@@ -87,6 +87,13 @@ def test_broker_floors_are_the_documented_ones():
     assert BROKER.floor[BTC] == 0.20
     assert (BROKER.floor > 0.0).all()
     assert RETAIL_FX_RATE == 0.04
+    with pytest.raises(ValueError, match="read-only"):
+        BROKER.floor[BTC] = 0.0
+
+
+def test_broker_covers_the_loss_of_ten_days_that_one_in_a_hundred_exceeds():
+    rates = initial_rates(BROKER, np.full(N_MARKETS, 0.02))
+    assert rates[UST10] == pytest.approx(2.33 * 0.02 * 10**0.5)
 
 
 def test_yen_funded_treasury_is_charged_for_the_bond_and_once_for_the_debt():
