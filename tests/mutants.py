@@ -48,6 +48,9 @@ NAMES: Final = {"minimum": "maximum", "maximum": "minimum", "min": "max", "max":
 _PLAN: Final = "self._plan = (np.zeros(0, np.int64), np.zeros(0, np.int64))"
 _ISSUER: Final = "issuer = [self.index.get(m.issuer, -1) if m.issuer != REST else -1 for m in MARKETS]"
 _CHARGED: Final = "if money[c] and per_currency[c] > 0.0:"
+_SALE: Final = 'HOLDABLE, -owned_usd, "liquidation", lo=np.minimum(-owned_usd, 0.0), hi=np.maximum(-owned_usd, 0.0),'
+_KEPT: Final = "kept, left = (1.0 - undone / np.where(total > 0.0, total, 1.0) for total in (bought, sold))"
+_POSITION: Final = 'return np.asarray(account * N_MARKETS + orders["market"])'
 _SLICES: Final = "held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], quote[m]]"
 _OVERDRAFT: Final = "if x < 0.0 or (x > 0.0 and owed[i] > 0.0):"
 _DRAWN: Final = "drawn = -x if x < 0.0 else -min(x, owed[i])"
@@ -58,6 +61,9 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("ledger", _ISSUER, "1 -> 3 (2)"): "the same",
     ("margin", _CHARGED, "Gt -> GtE"): "adds what is charged nothing",
     ("margin", _CHARGED, "And -> Or"): "adds what is charged nothing, or a column that is not in use and zero",
+    ("margin", _SALE, "0.0 -> 1.0"): "a lower limit above zero is zero, as `post` writes it",
+    ("margin", _KEPT, "1.0 -> 3.0 (2)"): "of no trade, nothing is undone",
+    ("margin", _POSITION, "Add -> Sub"): "other numbers, but for each position one of its own",
     ("posting", _SLICES, "1 -> 3 (2)"): "the loop is as long as the other slice, and no bounds are checked",
     ("posting", _SLICES, "Add -> Sub (2)"): "the same",
     ("posting", _OVERDRAFT, "Gt -> GtE"): "of no cash, nothing is repaid",

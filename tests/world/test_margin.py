@@ -213,6 +213,11 @@ def test_nothing_is_sold_that_is_not_there():
     assert (cash_sales["hi"] == 0.0).all()
 
 
+def test_bonds_that_are_owed_are_bought_back():
+    orders = liquidation_orders(4, book_of(units={UST10: -2.0 / WORTH[UST10]}), np.ones(1, bool), LOG_PRICE)
+    assert np.clip(orders["quantity"], orders["lo"], orders["hi"]) == pytest.approx([2.0])
+
+
 def test_an_em_bond_is_sold_with_its_currency():
     book = account_of_everything().book("carry_traders")
     orders = liquidation_orders(4, book, np.array([True, False, False, False]), LOG_PRICE)
@@ -238,18 +243,22 @@ def carry_order(market, quantity, member=0, **terms):
 
 def test_a_sale_that_was_cut_stays_cut_once_the_account_is_called():
     """Of 10 owned, 6 were offered and 2 sold; the call sells the 8 left, so the first sale may not grow again."""
-    earlier, forced = carry_order(UST10, -6.0, lo=-10.0), carry_order(UST10, -8.0, lo=-8.0)
-    both = add_forced(earlier, np.array([-2.0]), forced)
-    assert both["lo"].tolist() == [-2.0, -8.0]
-    assert both["quantity"].tolist() == [-6.0, -8.0]
-    assert earlier["lo"][0] == -10.0
+    earlier, converted = carry_order(UST10, -6.0, lo=-10.0, hi=10.0), carry_order(USDJPY, 8.0)
+    both = add_forced(earlier, np.array([-2.0]), np.concatenate([carry_order(UST10, -8.0, lo=-8.0), converted]))
+    assert both["lo"].tolist() == [-2.0, -8.0, -np.inf]
+    assert both["hi"].tolist() == [0.0, np.inf, np.inf]
+    assert both["quantity"].tolist() == [-6.0, -8.0, 8.0]
+    assert (earlier["lo"][0], earlier["hi"][0]) == (-10.0, 10.0)
 
 
+@pytest.mark.parametrize("unit", [1.0, 0.01])
 @pytest.mark.parametrize(("forced", "bought", "sold"), [(-13.0, 0.0, -10.0), (-1.0, 2.0, 0.0), (-3.0, 0.0, 0.0)])
-def test_what_was_bought_today_is_bought_no_longer_before_anything_is_sold(forced, bought, sold):
+def test_what_was_bought_today_is_bought_no_longer_before_anything_is_sold(forced, bought, sold, unit):
     """3 of 5 wanted were bought, so 13 are owned."""
-    both = add_forced(carry_order(UST10, 5.0, lo=-10.0), np.array([3.0]), carry_order(UST10, forced, lo=-13.0))
-    assert np.clip(both["quantity"], both["lo"], both["hi"]) == pytest.approx([bought, sold])
+    earlier, now = carry_order(UST10, 5.0 * unit, lo=-10.0), carry_order(UST10, forced * unit, lo=-13.0)
+    both = add_forced(earlier, np.array([3.0 * unit]), now)
+    assert np.clip(both["quantity"], both["lo"], both["hi"]) == pytest.approx([bought * unit, sold * unit])
+    assert both["lo"][0] == 0.0
 
 
 def test_orders_of_others_in_other_markets_and_in_contracts_are_left_alone():
@@ -264,6 +273,18 @@ def test_orders_of_others_in_other_markets_and_in_contracts_are_left_alone():
     forced = np.concatenate([carry_order(UST10, -8.0), carry_order(USDJPY, -8.0)])
     both = add_forced(earlier, 0.5 * earlier["quantity"], forced)
     np.testing.assert_array_equal(both, np.concatenate([earlier, forced]))
+
+
+def test_only_the_position_that_is_sold_is_limited():
+    members = np.arange(60)
+    offers = post(HOLDABLE, np.full((60, HOLDABLE.size), -6.0), "carry", members=members)
+    earlier = np.concatenate([as_orders(sector, offers) for sector in ("banks", "carry_traders", "dealers")])
+    for member in range(N_MARKETS):
+        both = add_forced(earlier, np.full(earlier.size, -2.0), carry_order(UST10, -4.0, member))
+        limited = both[:-1][both[:-1] != earlier]
+        assert limited[["sector", "member", "market", "lo"]].tolist() == [
+            (NUMBER["carry_traders"], member, UST10, -2.0)
+        ]
 
 
 def test_a_purchase_stands_where_the_account_is_only_forced_out_of_a_contract():
