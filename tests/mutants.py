@@ -51,6 +51,9 @@ _CHARGED: Final = "if money[c] and per_currency[c] > 0.0:"
 _SALE: Final = 'HOLDABLE, -owned_usd, "liquidation", lo=np.minimum(-owned_usd, 0.0), hi=np.maximum(-owned_usd, 0.0),'
 _KEPT: Final = "kept, left = (1.0 - undone / np.where(total > 0.0, total, 1.0) for total in (bought, sold))"
 _POSITION: Final = 'return np.asarray(account * N_MARKETS + orders["market"])'
+_FIRST_STEP: Final = "at, steps = name, 0"
+_TOO_FAR: Final = "if at not in self.rows or self.rows[at].start == self.rows[at].stop or steps > len(self.sectors):"
+_WHOLE: Final = "if np.isin(takers, rows).any() or not abs(share.sum() - 1.0) < 1e-9:"
 _SLICES: Final = "held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], quote[m]]"
 _OVERDRAFT: Final = "if x < 0.0 or (x > 0.0 and owed[i] > 0.0):"
 _DRAWN: Final = "drawn = -x if x < 0.0 else -min(x, owed[i])"
@@ -59,6 +62,9 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("ledger", _PLAN, "0 -> 1 (2)"): "the same",
     ("ledger", _ISSUER, "1 -> 3"): "any number below zero is nobody's",
     ("ledger", _ISSUER, "1 -> 3 (2)"): "the same",
+    ("ledger", _FIRST_STEP, "0 -> 1"): "a chain of lenders has fewer links than there are sectors, a circle any number",
+    ("ledger", _TOO_FAR, "Gt -> GtE"): "the same",
+    ("ledger", _WHOLE, "Lt -> LtE"): "no number near one is exactly that far from it",
     ("margin", _CHARGED, "Gt -> GtE"): "adds what is charged nothing",
     ("margin", _CHARGED, "And -> Or"): "adds what is charged nothing, or a column that is not in use and zero",
     ("margin", _SALE, "0.0 -> 1.0"): "a lower limit above zero is zero, as `post` writes it",

@@ -1,12 +1,16 @@
 """The ledger: hand-computed trades, identities from independent sums, and the compiled loops against plain ones."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abm.world.book import Opening
+from abm.world.errors import InputError
 from abm.world.instruments import (
+    AUD,
     BTC,
     COST_BP,
     EUR,
@@ -16,6 +20,7 @@ from abm.world.instruments import (
     INDEX,
     JGBS,
     JPY,
+    MXN,
     N_CCY,
     N_MARKETS,
     QUOTE_CCY,
@@ -44,7 +49,7 @@ from tests.world.books import (
     schedule,
 )
 
-UST10, BUND10, JGB10 = INDEX["UST10"], INDEX["BUND10"], INDEX["JGB10"]
+UST10, BUND10, JGB10, NIKKEI = (INDEX[name] for name in ("UST10", "BUND10", "JGB10", "NIKKEI"))
 TABLES = ("units", "cash", "loans", "contracts")
 YEN = 160.0  # per dollar in the test world
 
@@ -105,6 +110,48 @@ def test_rest_of_world_holds_what_nobody_else_holds():
     rest = ledger.book("rest_of_world")
     assert rest.holdings_usd(LOG_PRICE)[0, UST10] == pytest.approx(920.0)
     assert rest.cash[0, JPY] == pytest.approx(-4.0 * YEN)
+
+
+def test_members_share_lending_by_their_positive_equity():
+    """Equally where nobody has any, whatever the size of what there is."""
+    ledger = Ledger({"banks": 3, "carry_traders": 2, "rest_of_world": 1})
+    bank, carry = Opening.empty(3), Opening.empty(2)
+    bank.cash_usd_bn[:, USD] = (0.125, 0.375, -1.0)
+    carry.loans_usd_bn[0, EUR] = 1.0
+    ledger.open({"banks": bank, "carry_traders": carry}, OUTSTANDING, LOG_PRICE)
+    assert ledger.share == pytest.approx([0.25, 0.75, 0.0, 0.5, 0.5, 1.0])
+
+
+def test_columns_are_in_use_where_a_single_member_has_something():
+    ledger = Ledger(ROWS)
+    books = {name: Opening.empty(ROWS[name]) for name in ("banks", "carry_traders", "life_insurers", "jgb_fast_money")}
+    books["banks"].units_usd_bn[1, BUND10] = 1.0
+    books["carry_traders"].loans_usd_bn[2, MXN] = 1.0
+    books["life_insurers"].cash_usd_bn[0, AUD] = 1.0
+    books["jgb_fast_money"].contracts_usd_bn[1, BTC] = 1.0
+    ledger.open(books, OUTSTANDING, LOG_PRICE)
+    used = {
+        name: [np.flatnonzero(flags[NUMBER[name]]).tolist() for flags in (ledger.owns, ledger.open_in, ledger.money)]
+        for name in books
+    }
+    assert used == {
+        "banks": [[BUND10], [], [EUR]],
+        "carry_traders": [[], [], [MXN]],
+        "life_insurers": [[], [], [AUD]],
+        "jgb_fast_money": [[], [BTC], [USD]],
+    }
+
+
+@pytest.mark.parametrize(("held", "refused"), [(1000.0, False), (1000.0 * (1.0 + 1e-8), True)])
+def test_all_that_is_outstanding_may_be_held_and_no_more(held, refused):
+    bank, ledger = Opening.empty(1), Ledger({"banks": 1, "rest_of_world": 1})
+    bank.units_usd_bn[0, UST10] = held
+    if refused:
+        with pytest.raises(InputError, match="UST10"):
+            ledger.open({"banks": bank}, OUTSTANDING, LOG_PRICE)
+    else:
+        ledger.open({"banks": bank}, OUTSTANDING, LOG_PRICE)
+        assert ledger.book("rest_of_world").units[0, UST10] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_more_held_than_outstanding_is_refused_with_both_amounts():
@@ -306,7 +353,7 @@ def test_without_market_makers_the_rest_of_the_world_trades():
     ledger = empty_ledger()
     order = as_orders("life_insurers", post(UST10, 2.0, "reinvestment", funding=JPY, hedge=0.5))
     before = ledger.book("rest_of_world").units[0, UST10]
-    settle_at_quote(ledger, order)
+    assert not settle_at_quote(ledger, order).any(), "it takes what there is"
     rest = ledger.book("rest_of_world")
     assert rest.units[0, UST10] - before == pytest.approx(-2.0 / PRICE[UST10])
     assert rest.contracts[0, USDJPY] == pytest.approx(1.0)
@@ -481,13 +528,25 @@ def test_a_bank_overdrawn_by_lending_borrows_from_the_rest_of_the_world():
     ledger.check(1)
 
 
+def test_a_chain_of_lenders_may_be_as_long_as_there_are_sectors():
+    names = ("carry_traders", "banks", "dealers", "life_insurers")
+    ledger = Ledger(dict.fromkeys((*reversed(names), "rest_of_world"), 1))
+    ledger.open({}, OUTSTANDING, LOG_PRICE)
+    ledger.transfer(ledger.rows["carry_traders"].start, ledger.rows["rest_of_world"].start, JPY, 30.0)
+    ledger.fund(dict(pairwise(names)))
+    for name in names:
+        assert ledger.book(name).cash[0, JPY] == 0.0
+        assert ledger.book(name).loans[0, JPY] == (30.0 if name == "carry_traders" else 0.0)
+    assert ledger.book("rest_of_world").loans[0, JPY] == -30.0
+
+
 def test_nobody_but_money_issuers_stays_overdrawn():
     ledger = open_ledger()
     settle_at_quote(ledger, random_orders(np.random.default_rng(9)), [schedule("dealers")])
     ledger.fund(LENDERS)
     exempt = {ledger.rows["rest_of_world"].start: set(range(N_CCY)), ledger.rows["bank_of_japan"].start: {JPY}}
     overdrawn = {(int(r), int(c)) for r, c in np.argwhere(ledger.cash < 0.0)}
-    assert overdrawn
+    assert (ledger.rows["bank_of_japan"].start, JPY) in overdrawn
     assert all(c in exempt.get(r, set()) for r, c in overdrawn)
 
 
@@ -509,11 +568,11 @@ def test_coupons_come_from_the_issuer():
     banks, state = ledger.book("banks"), ledger.book("government")
     before, owned = banks.cash.copy(), banks.holdings_usd(LOG_PRICE)
     jgbs = ledger.issued[:5] @ PRICE[:5]
-    accrue(ledger, yields=2.0, days=250.0)
+    accrue(ledger, yields=2.0, days=125.0)
     bonds_jpy = owned[:, :5].sum(axis=1) * YEN
     nikkei_jpy = owned[:, INDEX["NIKKEI"]] * YEN
-    np.testing.assert_allclose(banks.cash[:, JPY] - before[:, JPY], 0.02 * bonds_jpy + 0.017 * nikkei_jpy)
-    assert state.cash[0, JPY] == pytest.approx(-0.02 * jgbs)
+    np.testing.assert_allclose(banks.cash[:, JPY] - before[:, JPY], 0.01 * bonds_jpy + 0.0085 * nikkei_jpy)
+    assert state.cash[0, JPY] == pytest.approx(-0.01 * jgbs)
     assert max(imbalances(ledger).values()) < 1e-12
 
 
@@ -582,9 +641,10 @@ def test_creditor_takes_over_everything():
     ledger.check(1)
 
 
-def test_contracts_taken_over_are_marked():
+@pytest.mark.parametrize("failed", [["crypto_longs"], ["crypto_longs", "carry_traders"]])
+def test_contracts_taken_over_are_marked(failed):
     ledger = open_ledger()
-    ledger.absorb(ledger.rows["crypto_longs"].start, ledger.rows["banks"].start)
+    ledger.absorb([ledger.rows[name].start for name in failed], ledger.rows["banks"].start)
     before = ledger.book("banks").cash[0, USD]
     moved = LOG_PRICE.copy()
     moved[BTC] += np.log(0.5)
@@ -604,10 +664,24 @@ def test_novation_moves_contracts_in_one_market_only():
     np.testing.assert_array_equal(ledger.contracts[:, others], before[:, others])
 
 
-@pytest.mark.parametrize(("row", "creditors", "share"), [(3, [3], 1.0), (3, [4, 5], 1.0), (3, [4, 5], [0.5, 0.4])])
+@pytest.mark.parametrize(
+    ("row", "creditors", "share"),
+    [(3, [3], 1.0), (3, [4, 5], 1.0), (3, [4, 5], [0.5, 0.4]), (3, [3, 4], [0.5, 0.5])],
+)
 def test_takeovers_need_other_rows_and_whole_shares(row, creditors, share):
     with pytest.raises(ValueError, match="shares"):
         open_ledger().absorb(row, creditors, share)
+
+
+def test_a_refused_takeover_names_its_first_rows():
+    with pytest.raises(ValueError, match=r"rows \[0 1 2 3 4\] take over from \[ 6  7  8  9 10\] with shares .* to 6;"):
+        open_ledger().absorb(np.arange(6, 12), np.arange(6))
+
+
+def test_shares_of_a_takeover_are_parts_of_their_sum():
+    ledger = open_ledger()
+    ledger.absorb(ledger.rows["carry_traders"].start, [0, 1], [0.5, 0.5 + 9e-10])
+    assert max(imbalances(ledger).values()) < 1e-12
 
 
 # -- identities --------------------------------------------------------------------------------------------------------
@@ -631,6 +705,20 @@ def test_a_one_sided_posting_is_found_and_named(table, column, words):
     assert f"off by {1e-6 * size:.4g}"[:-1] in str(caught.value)
 
 
+@pytest.mark.parametrize(("table", "column"), [("contracts", NIKKEI), ("cash", JPY), ("loans", JPY)])
+def test_rounding_is_measured_by_what_was_traded_even_if_nothing_is_left_of_it(table, column):
+    """One billion dollars of shares bought and sold on a day: two billion at stake."""
+    ledger = empty_ledger()
+    both = as_orders("banks", post(NIKKEI, np.array([1.0, -1.0]), "valuation", members=np.array([0, 0])))
+    settle_at_quote(ledger, both)
+    traded = 2.0 / WORTH[NIKKEI] if table == "contracts" else 2.0 * YEN
+    getattr(ledger, table)[0, column] += 0.6e-9 * traded
+    ledger.check(1)
+    getattr(ledger, table)[0, column] += 0.6e-9 * traded
+    with pytest.raises(LedgerError, match=table):
+        ledger.check(1)
+
+
 def test_rounding_is_not_an_error_and_a_nan_is():
     ledger = open_ledger()
     ledger.cash[4, JPY] += 1e-12 * np.abs(ledger.cash[:, JPY]).sum()
@@ -651,18 +739,22 @@ def test_a_closed_market_may_keep_the_rounding_of_what_was_open():
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "words"),
+    ("change", "words"),
     [
-        ("sector", -1, "sector number -1"),
-        ("member", 7, "member 7 of sector banks"),
-        ("quantity", np.nan, "order 0 in UST10 fills nan USD bn"),
+        ({"sector": -1}, "member 0 of sector number -1"),
+        ({"sector": len(ROWS)}, f"member 0 of sector number {len(ROWS)}"),
+        ({"sector": 0, "member": 3}, "member 3 of sector life_insurers"),
+        ({"member": 7}, "member 7 of sector banks"),
+        ({"member": -1}, "member -1 of sector banks"),
+        ({"quantity": np.nan}, "order 0 in UST10 fills nan USD bn"),
     ],
 )
-def test_an_order_of_nobody_is_refused_before_anything_is_posted(field, value, words):
+def test_an_order_of_nobody_is_refused_before_anything_is_posted(change, words):
     ledger = open_ledger()
     before = copies(ledger)
     order = as_orders("banks", post(UST10, 2.0, "valuation"))
-    order[field] = value
+    for field, value in change.items():
+        order[field] = value
     with pytest.raises(LedgerError, match=f"day 3: .*{words}"):
         ledger.settle(order, order["quantity"], [], [], LOG_PRICE, LOG_PRICE, 3)
     for name in TABLES:
@@ -676,10 +768,11 @@ def test_mismatched_fills_are_refused():
         ledger.settle(order, np.ones(2), [], [], LOG_PRICE, LOG_PRICE, 3)
     with pytest.raises(LedgerError, match="day 3: matrix_filled has shape"):
         ledger.settle(order, np.ones(1), [schedule("dealers")], [_in(0)] * 2, LOG_PRICE, LOG_PRICE, 3)
-    uneven = schedule("dealers")
-    uneven.weights[0, UST10] += 0.1
-    with pytest.raises(LedgerError, match="day 3: weights of dealers in UST10"):
-        ledger.settle(order, np.ones(1), [uneven], [_in(UST10)], LOG_PRICE, LOG_PRICE, 3)
+    for excess in (0.1, -0.1):
+        uneven = schedule("dealers")
+        uneven.weights[0, UST10] += excess
+        with pytest.raises(LedgerError, match=f"day 3: weights of dealers in UST10 add up to {1.0 + excess:g}, not 1"):
+            ledger.settle(order, np.ones(1), [uneven], [_in(UST10)], LOG_PRICE, LOG_PRICE, 3)
 
 
 def test_an_empty_day_changes_nothing():

@@ -3,9 +3,22 @@
 import numpy as np
 import pytest
 
-from abm.world.instruments import JPY, USD, USDJPY
+from abm.world.book import Opening
+from abm.world.instruments import INDEX, JPY, USD, USDJPY
+from abm.world.ledger import Ledger
 from abm.world.orders import post
-from tests.world.books import LENDERS, LOG_PRICE, as_orders, empty_ledger, imbalances, schedule
+from tests.world.books import (
+    LENDERS,
+    LOG_PRICE,
+    OUTSTANDING,
+    WORTH,
+    as_orders,
+    empty_ledger,
+    imbalances,
+    schedule,
+)
+
+UST10 = INDEX["UST10"]
 
 
 @pytest.mark.parametrize("cash", [0.25, 0.5, 1.0, 3.0])
@@ -59,3 +72,16 @@ def test_every_member_is_paid_its_own_contracts_and_nobody_else():
     ledger.mark(moved)
     np.testing.assert_allclose(ledger.cash[:, JPY] - before, 10.0 * held, atol=1e-12)
     assert max(imbalances(ledger).values()) < 1e-12
+
+
+@pytest.mark.parametrize("members", range(1, 10))
+def test_gross_size_counts_every_member_once(members):
+    ledger = Ledger({"banks": members, "dealers": 2, "rest_of_world": 1})
+    opening = Opening.empty(members)
+    opening.units_usd_bn[:, UST10] = 2.0 ** np.arange(members)
+    opening.contracts_usd_bn[:, USDJPY] = 2.0 ** -np.arange(1.0, members + 1) * (-1.0) ** np.arange(members)
+    ledger.open({"banks": opening}, OUTSTANDING, LOG_PRICE)
+    gross = ledger.gross_usd_bn(LOG_PRICE)
+    assert gross[:2] == pytest.approx([2.0**members - 0.5**members, 0.0])
+    rest = ledger.book("rest_of_world")
+    assert gross[2] == pytest.approx((np.abs(rest.units) + np.abs(rest.contracts))[0] @ WORTH)
