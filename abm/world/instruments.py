@@ -133,29 +133,46 @@ FX_TO_USD: Final = _frozen([1.0 if QUOTE_CCY[i] == USD else -1.0 for i in FX], f
 
 
 def usd_per_currency(log_price: np.ndarray) -> np.ndarray:
-    """US dollars per unit of each currency, shape (currencies,), from the exchange rates among the log prices."""
-    return np.asarray(_usd_per_currency(log_price))
+    """US dollars per unit of each currency, shape (currencies,), from the exchange rates among the log prices.
 
-
-@njit(cache=True)
-def _usd_per_currency(log_price):  # type: ignore
-    usd = np.ones(N_CCY)
-    for i in range(FX.size):
-        usd[FX_FOREIGN[i]] = np.exp(FX_TO_USD[i] * log_price[FX[i]])
-    return usd
+    Read-only, like `unit_value_usd`.
+    """
+    return _values_usd(log_price)[1]
 
 
 def unit_value_usd(log_price: np.ndarray) -> np.ndarray:
     """US dollars per unit of each market: of a bond, an index, a bitcoin, or of an exchange rate's base currency."""
-    return np.asarray(_unit_value_usd(log_price))
+    return _values_usd(log_price)[0]
+
+
+_LATEST: Final[list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = []  # log prices and their values, the last ones first
+_KEPT: Final = 4  # the quote, the close, the prices of two rounds
+
+
+def _values_usd(log_price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """US dollars per unit of each market and of each currency. Everybody asks for those of the same few prices a day.
+
+    Values of read-only log prices that own their numbers, hence never change, are kept.
+    """
+    for known, unit, currency in _LATEST:
+        if known is log_price:
+            return unit, currency
+    unit, currency = _compute_values_usd(log_price)
+    unit.flags.writeable = currency.flags.writeable = False
+    if not log_price.flags.writeable and log_price.base is None:
+        _LATEST.insert(0, (log_price, unit, currency))
+        del _LATEST[_KEPT:]
+    return unit, currency
 
 
 @njit(cache=True)
-def _unit_value_usd(log_price):  # type: ignore
-    usd, value = _usd_per_currency(log_price), np.empty(N_MARKETS)
+def _compute_values_usd(log_price):  # type: ignore
+    usd, value = np.ones(N_CCY), np.empty(N_MARKETS)
+    for i in range(FX.size):
+        usd[FX_FOREIGN[i]] = np.exp(FX_TO_USD[i] * log_price[FX[i]])
     for m in range(N_MARKETS):
         value[m] = np.exp(log_price[m]) * usd[QUOTE_CCY[m]]
-    return value
+    return value, usd
 
 
 def fx_legs(funding: int, asset: int) -> list[tuple[int, float]]:

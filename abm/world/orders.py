@@ -78,7 +78,8 @@ def no_orders() -> np.ndarray:
 
 def join(blocks: Iterable[np.ndarray]) -> np.ndarray:
     """One block of orders from several, in their order."""
-    return np.concatenate([no_orders().view(_BYTES), *(block.view(_BYTES) for block in blocks)]).view(ORDER)
+    filled = [block.view(_BYTES) for block in blocks if block.size]
+    return np.concatenate(filled).view(ORDER) if filled else no_orders()
 
 
 def post(
@@ -103,31 +104,36 @@ def post(
     the sector, default 0, 1, 2 ... Rows with neither quantity nor slope are dropped. Limits must satisfy
     lo <= 0 <= hi.
     """
-    quantity = np.asarray(quantity, dtype=float)
-    markets = np.atleast_1d(np.asarray(market, dtype=np.int64))
+    quantity = np.ascontiguousarray(quantity, dtype=float)
     if quantity.ndim <= 1:
         quantity = quantity.reshape(-1, 1)
     rows, columns = quantity.shape
+    markets = _one(market) if isinstance(market, int) else np.atleast_1d(np.asarray(market, dtype=np.int64))
     if columns != markets.size:
         raise ValueError(f"quantity has {columns} columns for {markets.size} markets")
     who = np.arange(rows) if members is None else np.ascontiguousarray(members, dtype=np.int64)
-    terms = [_table(value, (rows, columns)) for value in (quantity, slope, lo, hi, hedge)]
     if who.shape != (rows,):
         raise ValueError(f"{who.size} members for {rows} rows of quantity")
+    terms = [_table(value, rows, columns) for value in (slope, lo, hi, hedge)]
     fx, sign = _LEGS[None if contract else funding]
     out = np.zeros(rows * columns, dtype=ORDER)
-    return out[: _write(out, who, markets, REASON[reason], *terms, contract, fx, sign)]
+    return out[: _write(out, who, markets, REASON[reason], quantity, *terms, contract, fx, sign)]
 
 
-def _table(value: np.ndarray | float, shape: tuple[int, int]) -> np.ndarray:
+@lru_cache(N_MARKETS)
+def _one(market: int) -> np.ndarray:
+    return np.array([market], dtype=np.int64)
+
+
+def _table(value: np.ndarray | float, rows: int, columns: int) -> np.ndarray:
     """A value for all rows and columns, per row (one-dimensional), per column or for each, as a table."""
     if isinstance(value, float):
         return _table_of(value)
     table = np.ascontiguousarray(value, dtype=float)
     if table.ndim != 2:
         table = table.reshape(-1, 1)
-    if any(size not in (1, wanted) for size, wanted in zip(table.shape, shape, strict=True)):
-        raise ValueError(f"a term of shape {np.shape(value)} does not fit quantities of shape {shape}")
+    if table.shape[0] not in (1, rows) or table.shape[1] not in (1, columns):
+        raise ValueError(f"a term of shape {np.shape(value)} does not fit quantities of shape {(rows, columns)}")
     return table
 
 

@@ -13,8 +13,10 @@ def changed[Record](record: Record, **fields: Any) -> Record:
     if not fields.keys() <= names.keys():
         raise TypeError(f"{type(record).__name__} has no field {sorted(fields.keys() - names.keys())}")
     copy = object.__new__(type(record))
-    old, new = vars(record), vars(copy)
-    for name in names:
-        new[name] = old[name]
-    new.update(fields)
+    values = vars(copy)
+    values.update(vars(record))
+    if len(values) > len(names):
+        for cached in values.keys() - names.keys():
+            del values[cached]
+    values.update(fields)
     return copy

@@ -6,6 +6,7 @@ run can be resumed or forked on any day without saving generator states.
 """
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +16,23 @@ class Streams:
 
     def __init__(self, seed: int) -> None:
         self.seed = int(seed)
-        self._keys: dict[tuple[str, str], np.ndarray] = {}
+        self._started: dict[tuple[str, str], tuple[np.random.Generator, dict[str, Any]]] = {}
 
     def on(self, owner: str, purpose: str, day: int = 0) -> np.random.Generator:
-        """A fresh generator for this owner, purpose and day; the same arguments give the same numbers."""
-        key = self._keys.get((owner, purpose))
-        if key is None:
+        """The generator for this owner and purpose, started anew for the day; the same arguments give the same numbers.
+
+        Draw from it before the same owner and purpose ask again.
+        """
+        if (owner, purpose) not in self._started:
             text = f"{self.seed}/{owner}/{purpose}".encode()
             key = np.frombuffer(hashlib.blake2b(text, digest_size=16).digest()[::-1], dtype="<u8").astype(np.uint64)
-            self._keys[owner, purpose] = key
-        return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, day, 0, 0], dtype=np.uint64)))
+            numbers = np.random.Philox(key=key)
+            self._started[owner, purpose] = np.random.Generator(numbers), numbers.state
+        generator, state = self._started[owner, purpose]
+        state["state"]["counter"][1] = day
+        generator.bit_generator.state = state
+        return generator
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Streams":
+        """Generators are not copied: they start anew whenever they are asked for."""
+        return Streams(self.seed)
