@@ -3,11 +3,12 @@
 Real money, dealers and arbitrageurs share the ideas and differ in how strongly and how fast they act on them.
 """
 
-from dataclasses import dataclass
-from typing import Any, Final
+import math
+from typing import Any, Final, NamedTuple
 
 import mesa
 import numpy as np
+from numba import njit
 
 from abm.agents.base import Params, Sector, par
 from abm.world.economy import Public
@@ -112,8 +113,7 @@ class BeliefParams(Params):
     exporter_gain: float = par(0.4, "% per % of yen weakness", "SOURCES.md 3", "earnings of Nikkei exporters", 0, 2)
 
 
-@dataclass(frozen=True)
-class FiscalState:
+class FiscalState(NamedTuple):
     """What is publicly known about the government's promise on a day.
 
     deficit_pct: announced unfunded deficit, % of GDP. auction_sd: memory of weak auctions. issuance_pct: super-long
@@ -150,29 +150,61 @@ def alarming_news(now: FiscalState, before: FiscalState, sell_off_sd: float) -> 
 
 def sell_off_sd(view: View) -> float:
     """Fall of super-long prices over five days in standard deviations, average over maturities."""
-    return float(np.mean(-view.change(5)[SUPER_LONG] / view.vol[SUPER_LONG])) / np.sqrt(5.0)
+    return float(_average_fall_sd(view.log_price, view.history[-6], view.vol)) / math.sqrt(5.0)
 
 
-def next_alarm(alarm: np.ndarray, keep: np.ndarray, weights: np.ndarray, news: np.ndarray) -> np.ndarray:
-    """Alarm fades and takes in the news, (members,): keep x alarm + weights @ news, within -1 to 1.
+@njit(cache=True)
+def _average_fall_sd(log_price, before, vol):  # type: ignore
+    total = 0.0
+    for m in SUPER_LONG:
+        total += (before[m] - log_price[m]) / vol[m]
+    return total / SUPER_LONG.size
 
-    keep: (members,) share kept overnight. weights: (members, 5) sensitivities to `alarming_news`.
+
+@njit(cache=True)
+def _act_on_concern(alarm, keep, felt, quiet, speed, priced, standing, unfunded):  # type: ignore
+    """Alarm, deficit newly acted on and deficit acted on so far, (3, members).
+
+    alarm = keep x alarm + felt, within -1 to 1; newly = speed x (concern (U0 + U) - quiet concern U0 - priced), with
+    concern = quiet + alarm, within 0 to 1: a weak auction makes people look anew at the deficit U0 there already was.
     """
-    return np.clip(keep * alarm + weights @ news, -1.0, 1.0)
+    out = np.empty((3, alarm.size))
+    for i in range(alarm.size):
+        now = min(max(keep[i] * alarm[i] + felt[i], -1.0), 1.0)
+        concern = min(max(quiet[i] + now, 0.0), 1.0)
+        newly = speed[i] * (concern * (standing + unfunded) - quiet[i] * standing - priced[i])
+        out[0, i], out[1, i], out[2, i] = now, newly, priced[i] + newly
+    return out
 
 
-def share_value(
-    yield_change: np.ndarray, growth_change: np.ndarray, yen_weakness: np.ndarray, p: BeliefParams
-) -> np.ndarray:
-    """Log fair value of share indices through discount rate and exports, (equities,).
+@njit(cache=True)
+def share_value(yield_change, growth_change, yen_weakness, years, exporter_gain):  # type: ignore
+    """Log fair value of a share index through discount rate and exports.
 
     -real duration x (ten-year yield - expected nominal growth) + exporter gain x yen weakness (Gordon 1959); changes
     since day 0, fractions (0.01 is one percentage point or one per cent). Growth is what data and expected inflation
     say: weak data lower the yield and the growth it discounts alike.
     """
-    durations = {"NIKKEI": p.real_duration_nikkei_yr, "NASDAQ": p.real_duration_nasdaq_yr}
-    years = np.array([durations.get(IDS[i], p.real_duration_spx_yr) for i in EQUITIES])
-    return -years * (yield_change - growth_change) + p.exporter_gain * yen_weakness
+    return -years * (yield_change - growth_change) + exporter_gain * yen_weakness
+
+
+@njit(cache=True)
+def _revaluation(traded, growth_pct, inflation, turbulence, years, aversion, exporter_gain, risk_premium):  # type: ignore
+    """`Believer.revaluation` from its causes, changes since day 0.
+
+    traded: (markets,) log price changes that came from trades and policy. growth_pct: (currencies,). inflation:
+    fraction. turbulence: (markets,) of volatility over calm. years: (equities,) real durations. aversion: log price
+    of a market with beta one. risk_premium: % per unit of turbulence.
+    """
+    out = aversion * RISK_BETA
+    for k in range(EQUITIES.size):
+        m, bond = EQUITIES[k], DISCOUNT_BOND[k]
+        yen = 1.0 if QUOTE_CCY[m] == JPY else 0.0
+        growth = growth_pct[QUOTE_CCY[m]] / 100.0 + yen * inflation
+        yield_change = -traded[bond] / DURATION_YR[bond]
+        out[m] += share_value(yield_change, growth, yen * traded[USDJPY], years[k], exporter_gain)
+        out[m] -= risk_premium * turbulence[m] / 100.0
+    return out
 
 
 class Believer(Sector):
@@ -202,6 +234,8 @@ class Believer(Sector):
         self.newly_priced = np.zeros(self.n)
         self.premium_log = -DURATION_YR * PREMIUM_PROFILE * p.fiscal_premium_30y_bp / 1e4  # per % of GDP priced
         self.premium_log[USDJPY] = p.fiscal_premium_yen_pct / 100.0
+        durations = {"NIKKEI": p.real_duration_nikkei_yr, "NASDAQ": p.real_duration_nasdaq_yr}
+        self.share_years = np.array([durations.get(IDS[i], p.real_duration_spx_yr) for i in EQUITIES])
         self.news_sum = np.zeros(N_MARKETS)
         self.policy_part = np.zeros(N_MARKETS)
 
@@ -221,21 +255,15 @@ class Believer(Sector):
         self.day_heard = view.day
         self.news_sum = self.news_sum + view.news
         self.policy_part = view.public.expected_log_price - self.opening_policy
+        now = FiscalState.of(view.public)
         if view.on("fiscal_concern"):
-            news = alarming_news(FiscalState.of(view.public), self.seen, sell_off_sd(view))
-            self.alarm = next_alarm(self.alarm, self.alarm_keep, self.alarm_weights, news)
-            self.newly_priced = self.concern_speed * (self.worrying_deficit(view) - self.priced_deficit)
-            self.priced_deficit = self.priced_deficit + self.newly_priced
-        self.seen = FiscalState.of(view.public)
+            felt = self.alarm_weights @ alarming_news(now, self.seen, sell_off_sd(view))
+            self.alarm, self.newly_priced, self.priced_deficit = _act_on_concern(
+                self.alarm, self.alarm_keep, felt, self.base_concern, self.concern_speed, self.priced_deficit,
+                self.params.standing_deficit_pct_gdp, view.public.unfunded_pct_gdp,
+            )  # fmt: skip
+        self.seen = now
         return True
-
-    def worrying_deficit(self, view: View) -> np.ndarray:
-        """Concern x unfunded deficit beyond what was priced on day 0, % of GDP, (members,).
-
-        concern (U0 + U) - quiet concern U0: a weak auction makes people look anew at the deficit there already was.
-        """
-        standing = self.params.standing_deficit_pct_gdp
-        return np.asarray(self.concern * (standing + view.public.unfunded_pct_gdp) - self.base_concern * standing)
 
     @property
     def concern(self) -> np.ndarray:
@@ -256,14 +284,12 @@ class Believer(Sector):
         Shares: discount rate less growth, exports, volatility. All markets: risk aversion.
         """
         p, public = self.params, view.public
-        moved = self.change_without_daily_news(view)
         inflation = (public.inflation_expected_pct - self.opening_inflation_pct) / 100.0
-        yen = QUOTE_CCY[EQUITIES] == JPY
-        growth = public.growth_pct[QUOTE_CCY[EQUITIES]] / 100.0 + yen * inflation
-        yield_change = -moved[DISCOUNT_BOND] / DURATION_YR[DISCOUNT_BOND]
-        aversion = public.risk_aversion_sd - self.opening_aversion_sd
-        out = -p.aversion_pct / 100.0 * aversion * RISK_BETA
-        turbulence = view.vol[EQUITIES] / view.calm_vol[EQUITIES] - self.opening_vol_ratio[EQUITIES]
-        out[EQUITIES] += share_value(yield_change, growth, yen * moved[USDJPY], p)
-        out[EQUITIES] -= p.risk_premium_pct * turbulence / 100.0
-        return out
+        turbulence = view.vol / view.calm_vol - self.opening_vol_ratio
+        aversion = -p.aversion_pct / 100.0 * (public.risk_aversion_sd - self.opening_aversion_sd)
+        return np.asarray(
+            _revaluation(
+                self.change_without_daily_news(view), public.growth_pct, inflation, turbulence, self.share_years,
+                aversion, p.exporter_gain, p.risk_premium_pct,
+            )
+        )  # fmt: skip

@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+from numba import njit
 
 from abm.agents.base import Opening
 from abm.world.book import Book
@@ -10,8 +11,8 @@ from abm.world.economy import SWAP_BASIS_PCT, Public
 from abm.world.instruments import (
     BASE_CCY,
     BONDS,
+    DURATION_YR,
     EQUITIES,
-    FX,
     INCOME_PCT,
     IS_BOND,
     IS_FX,
@@ -22,7 +23,6 @@ from abm.world.instruments import (
     QUOTE_CCY,
     USDJPY,
     fx_legs,
-    level_of_log_price,
     unit_value_usd,
     usd_per_currency,
 )
@@ -109,15 +109,37 @@ def running_income(book: Book, view: View, spread_pct: float) -> np.ndarray:
     """
     if view.day <= 1:
         return np.zeros(book.cash.shape)
-    rate, per_usd = view.public.policy_rate_pct, 1.0 / usd_per_currency(view.close)
-    value = unit_value_usd(view.close)
-    earned_pct = np.where(IS_BOND, level_of_log_price(view.close), INCOME_PCT)
-    carry_pct = np.zeros(N_MARKETS)
-    carry_pct[FX] = rate[BASE_CCY[FX]] - rate[QUOTE_CCY[FX]]
-    carry_pct[USDJPY] += SWAP_BASIS_PCT
-    per_market = book.units * (value * earned_pct) + book.contracts * (value * carry_pct)
-    interest = (book.cash - book.loans) * rate - book.loans * spread_pct
-    return ((per_market @ IN_CURRENCY) * per_usd + interest) / (100.0 * DAYS_PER_YEAR)
+    rate, close = view.public.policy_rate_pct, view.close
+    by_market = np.zeros(book.units.shape, order="F")
+    _earn_on_markets(book.units, book.contracts, book.owns, book.open_in, close, unit_value_usd(close), rate, by_market)
+    income = by_market @ IN_CURRENCY
+    _earn_on_cash(book.cash, book.loans, usd_per_currency(close), rate, spread_pct, income)
+    return income
+
+
+@njit(cache=True)
+def _earn_on_markets(units, contracts, owns, open_in, close, value, rate, out):  # type: ignore
+    """Units x value x yield + contracts x value x carry, USD bn x % a year, (rows, markets), into ``out``.
+
+    Yield: a bond's at its price, a share's dividends. Carry of an exchange rate: r_base - r_quote, and the basis.
+    """
+    for m in range(N_MARKETS):
+        if not (owns[m] or open_in[m]):
+            continue
+        earned = value[m] * (-100.0 * close[m] / DURATION_YR[m] if IS_BOND[m] else INCOME_PCT[m])
+        carry = rate[BASE_CCY[m]] - rate[QUOTE_CCY[m]] if IS_FX[m] else 0.0
+        carry = value[m] * (carry + SWAP_BASIS_PCT if m == USDJPY else carry)
+        for row in range(out.shape[0]):
+            out[row, m] = units[row, m] * earned + contracts[row, m] * carry
+
+
+@njit(cache=True)
+def _earn_on_cash(cash, loans, per_currency, rate, spread, income):  # type: ignore
+    """Turn USD bn x % a year in ``income`` (rows, currencies) into bn of the currency a day, interest added."""
+    for row in range(income.shape[0]):
+        for c in range(N_CCY):
+            interest = (cash[row, c] - loans[row, c]) * rate[c] - loans[row, c] * spread
+            income[row, c] = (income[row, c] * (1.0 / per_currency[c]) + interest) / (100.0 * DAYS_PER_YEAR)
 
 
 def with_yen_cash(units_usd_bn: np.ndarray, share: float, rows: int) -> Opening:
