@@ -101,10 +101,8 @@ def ahead_in_words(claims: Mapping[str, Claim], seeds: int, out: Path, with_chan
     most, least = (
         ahead(claims.values(), seeds, dependence.Moves(), used, further, Store(out)) for used in ({}, at_first)
     )
-    return (
-        f"{most.runs:,} runs, {most.days:,} simulated days, are ahead at most; {least.runs:,} and {least.days:,} if "
-        f"every verdict is plain with {looks(seeds)[0]} seeds."
-    )
+    sooner = f"; {least.runs:,} and {least.days:,} if every verdict is plain with {looks(seeds)[0]} seeds"
+    return f"{most.runs:,} runs, {most.days:,} simulated days, are ahead at most{sooner if least != most else ''}."
 
 
 @dataclass(frozen=True)
