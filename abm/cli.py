@@ -138,8 +138,8 @@ def resume_run(
     processes = _workers(workers)
     from abm.study.checkpoint import carry_out, read
 
-    kept = read(directory)
     require_place("DIR", directory)
+    kept = read(directory)
     target = None if out is None else directory_for(kept.scenario.name, out)
     with _resumed_by(directory, out):
         result = carry_out(kept, target, processes)

@@ -241,7 +241,10 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     """A JSON object of a file. InputError, one sentence, if it cannot be read or is none. what: what is needed."""
     try:
         size = path.stat().st_size
-        content = json.loads(path.read_bytes()) if size <= MOST_JSON_BYTES else None
+        text = path.read_bytes() if size <= MOST_JSON_BYTES else b"null"
+        content = json.loads(text)
+        if b"\\u" in text:
+            json.dumps(content, ensure_ascii=False).encode()  # escapes may be halves of a character
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); {what} is needed") from None
     except (ValueError, RecursionError):

@@ -250,7 +250,7 @@ def test_a_manifest_that_is_not_as_it_was_written_is_refused(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe", b"[" * 100_000, b"9" * 5000, b"[]", b'{"file": "abm checkpoint"}']
+    "content", [b"", b"\xff\xfe", b"[" * 100_000, b"9" * 5000, b"[]", b'{"file": "abm checkpoint"}', b'{"\\ud800": 1}']
 )
 def test_a_manifest_that_is_none_is_refused(content: bytes, begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (begun / "manifest.json").write_bytes(content)
@@ -259,6 +259,11 @@ def test_a_manifest_that_is_none_is_refused(content: bytes, begun: Path, capsys:
 
 def test_a_directory_without_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is not the directory of abm run --checkpoint" in refused(tmp_path, capsys)
+
+
+def test_a_path_that_is_too_long_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["resume", "x" * 3000]) == 2
+    assert "cannot be used (File name too long)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
