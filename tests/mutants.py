@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
-MODULES: Final = ("margin", "ledger", "posting", "auction")
+MODULES: Final = ("margin", "ledger", "auction", "posting")
 TESTS: Final = ("tests/world", "tests/test_margin_day.py")
 TIME_FACTOR, MORE_SECONDS = 5.0, 10.0  # processor time a test may take: so many times what it took, and so much more
 SWAPS: Final[dict[type[Any], type[Any]]] = {
@@ -54,6 +54,11 @@ _POSITION: Final = 'return np.asarray(account * N_MARKETS + orders["market"])'
 _FIRST_STEP: Final = "at, steps = name, 0"
 _TOO_FAR: Final = "if at not in self.rows or self.rows[at].start == self.rows[at].stop or steps > len(self.sectors):"
 _WHOLE: Final = "if np.isin(takers, rows).any() or not abs(share.sum() - 1.0) < 1e-9:"
+_NAMES: Final = "row = zip(orders.dtype.names or (), orders[unsound], strict=True)"
+_NONE_UNSOUND: Final = "return -1"
+_OWN_ROWS: Final = "self.rows, self._own_rows = self.rows.copy(), True"
+_NO_STEPS: Final = "return False, 0, x, excess, jacobian, tolerance"
+_REGULAR: Final = "return step, largest <= SINGULAR * right"
 _SLICES: Final = "held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], quote[m]]"
 _OVERDRAFT: Final = "if x < 0.0 or (x > 0.0 and owed[i] > 0.0):"
 _DRAWN: Final = "drawn = -x if x < 0.0 else -min(x, owed[i])"
@@ -62,6 +67,12 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("ledger", _PLAN, "0 -> 1 (2)"): "the same",
     ("ledger", _ISSUER, "1 -> 3"): "any number below zero is nobody's",
     ("ledger", _ISSUER, "1 -> 3 (2)"): "the same",
+    ("auction", _NAMES, "True -> False"): "a row has as many values as names",
+    ("auction", _NONE_UNSOUND, "1 -> 3"): "any number below zero is no row's",
+    ("posting", _NONE_UNSOUND, "1 -> 3"): "the same",
+    ("auction", _OWN_ROWS, "True -> False"): "copies what is its own already once more",
+    ("auction", _NO_STEPS, "0 -> 1"): "nobody asks for the steps of a search that failed",
+    ("auction", _REGULAR, "LtE -> Lt"): "equal, but for chance, only if nothing is unmatched where somebody reacts",
     ("ledger", _FIRST_STEP, "0 -> 1"): "a chain of lenders has fewer links than there are sectors, a circle any number",
     ("ledger", _TOO_FAR, "Gt -> GtE"): "the same",
     ("ledger", _WHOLE, "Lt -> LtE"): "no number near one is exactly that far from it",
@@ -256,8 +267,10 @@ def _loops_with(mutant: Mutant) -> set[str]:
 def _swap_code(mutant: Mutant) -> None:
     """Give the function that has the fault its new code, wherever it has been imported to; compiled loops and those
     that call them compile anew."""
+    import numba
     from numba.core.caching import NullCache
 
+    numba.config.OPT = 0  # compiles twice as fast
     module = importlib.import_module(f"abm.world.{mutant.module}")
     code = _mutated(mutant, _source(mutant.module))
     for part in (mutant.function or "").split("."):
@@ -354,12 +367,11 @@ class Trial(_First):
     def pytest_runtestloop(self, session: Any) -> bool:
         self.on_import = self.noted.take()
         self.items = {item.nodeid: item for item in session.items}
-        for again in (False, True):  # loops compile the first time, and what is kept from one test to the next is made
-            for item, after in zip(session.items, [*session.items[1:], None], strict=True):
-                begun = time.process_time()
-                item.ihook.pytest_runtest_protocol(item=item, nextitem=after)
-                self.seconds[item.nodeid] = time.process_time() - begun
-                self.reached[item.nodeid] = self.noted.take() | (self.reached[item.nodeid] if again else set())
+        for item, after in zip(session.items, [*session.items[1:], None], strict=True):
+            begun = time.process_time()
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=after)
+            self.seconds[item.nodeid] = time.process_time() - begun
+            self.reached[item.nodeid] = self.noted.take()
         self.noted.close()
         if self.failed is None:
             self.search.go(self)
@@ -462,7 +474,8 @@ class Search:
     def go(self, trial: Trial) -> None:
         """Try what has no result yet."""
         running: dict[int, tuple[Mutant, int, float]] = {}
-        for mutant in [mutant for mutant in self.wanted if mutant not in self.outcome]:
+        left = [mutant for mutant in self.wanted if mutant not in self.outcome]
+        for mutant in sorted(left, key=trial.runs_on_import):  # they take long
             while len(running) >= self.jobs:
                 self._end(running)
             names = trial.those_reaching(mutant, self.killers[mutant.module, mutant.function])

@@ -220,11 +220,21 @@ def test_balanced_orders_without_slope_are_filled_at_the_quote() -> None:
     assert result.filled == pytest.approx([-1.0, 1.0])
 
 
-def test_flat_stretch_ends_nearest_to_the_quote() -> None:
-    """Sellers of 5 meet buyers who reach 5 at -0.1 and buy no more below: any lower price would clear too."""
-    orders = book(post(UST10, -5.0, "lapse"), post(UST10, 0.0, "valuation", slope=50.0, hi=5.0))
-    for start in (None, np.full(N_MARKETS, -0.7)):
-        assert clear(orders, [], start=start).log_change[UST10] == pytest.approx(-0.1)
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_flat_stretch_ends_nearest_to_the_quote(side: float) -> None:
+    """Sellers of 5 meet buyers who reach 5 at -0.1 and buy no more until -1.2: any price between would clear too."""
+    limit = {"lo": -5.0} if side > 0.0 else {"hi": 5.0}
+    late = post(UST10, 1.2 * side, "dip_buying", slope=1.0, **{"lo": 0.0, "hi": 0.0, **limit})
+    orders = book(post(UST10, 5.0 * side, "lapse"), post(UST10, 0.0, "valuation", slope=50.0, **limit), late)
+    for start in (None, np.full(N_MARKETS, 0.7 * side)):
+        assert clear(orders, [], start=start).log_change[UST10] == pytest.approx(0.1 * side)
+
+
+def test_equal_slopes_in_two_markets_clear_jointly() -> None:
+    matrix = np.array([[10.0, 10.0], [10.0, 30.0]])
+    result = clear(book(post(JGB30, -1.0, "lapse")), [dealers(matrix, JGB30, UST30)])
+    assert result.log_change[[JGB30, UST30]] == pytest.approx([-0.15, 0.05])
+    assert result.iterations == 1
 
 
 @pytest.mark.parametrize("slope", range(2, 60))
@@ -420,10 +430,12 @@ def test_clearing_prices_clear_from_any_start(problem: tuple, start: float) -> N
 
 
 @FAST
-@given(problems, st.sampled_from([0.0, 0.1]), st.integers(0, 2**32))
-def test_compiled_newton_steps_lead_where_the_plain_search_leads(problem: tuple, far: float, seed: int) -> None:
+@given(problems, st.sampled_from([0.0, 0.1]), st.sampled_from([1.0, 1e-13]), st.integers(0, 2**32))
+def test_compiled_newton_steps_lead_where_the_plain_search_leads(
+    problem: tuple, far: float, unit: float, seed: int
+) -> None:
     """Unless the plain search needs more than Newton steps: then, and only then, the compiled one gives up."""
-    orders, schedules = problem
+    orders, schedules = in_unit(unit, *problem)
     demand, x = auction._Demand(orders, schedules), np.random.default_rng(seed).normal(0.0, far, N_MARKETS)
     compiled, more = demand.newton(x.copy()), []
     with pytest.MonkeyPatch.context() as patch:
@@ -435,9 +447,19 @@ def test_compiled_newton_steps_lead_where_the_plain_search_leads(problem: tuple,
     if compiled is not None:
         assert found and not stuck.any() and compiled[1] == steps
         assert compiled[0].x == pytest.approx(plain.x, rel=1e-9, abs=1e-12)
-        assert compiled[0].excess == pytest.approx(plain.excess, abs=1e-9)
-        assert compiled[0].jacobian == pytest.approx(plain.jacobian)
-        assert compiled[0].tolerance == pytest.approx(plain.tolerance)
+        assert compiled[0].excess == pytest.approx(plain.excess, abs=1e-9 * unit)
+        assert compiled[0].jacobian == pytest.approx(plain.jacobian, abs=1e-12 * unit)
+        assert compiled[0].tolerance == pytest.approx(plain.tolerance, abs=1e-20 * unit)
+
+
+def in_unit(unit: float, orders: np.ndarray, schedules: list[MatrixSchedule]) -> tuple:
+    """The same problem with all amounts times the unit."""
+    orders = orders.copy()
+    for column in ("quantity", "slope", "lo", "hi"):
+        orders[column] *= unit
+    return orders, [
+        replace(s, matrix=unit * s.matrix, intercepts={r: unit * q for r, q in s.intercepts.items()}) for s in schedules
+    ]
 
 
 def noting(function: Callable, calls: list[str]) -> Callable:
@@ -448,6 +470,86 @@ def noting(function: Callable, calls: list[str]) -> Callable:
         return function(*arguments, **named)
 
     return noted
+
+
+def limits_reached(orders: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """-1 for rows at their lower limit, 1 at the upper one, 0 between, (rows,)."""
+    wanted = orders["quantity"] - orders["slope"] * x[orders["market"]]
+    return np.where(wanted <= orders["lo"], -1, np.where(wanted >= orders["hi"], 1, 0))
+
+
+@FAST
+@given(order_books, st.integers(0, 2**32))
+def test_no_row_reaches_or_leaves_a_limit_before_the_next_kink(orders: np.ndarray, seed: int) -> None:
+    x, step = np.random.default_rng(seed).normal(0.0, 0.3, (2, N_MARKETS))
+    share = auction._Demand(orders, []).next_kink(x, step)
+    before = [limits_reached(orders, x + part * min(share, 1e4) * step) for part in (1e-6, 0.5, 0.999999)]
+    if share > 1e-3:
+        np.testing.assert_array_equal(before[0], before[1])
+        np.testing.assert_array_equal(before[0], before[2])
+    if np.isfinite(share):
+        assert (limits_reached(orders, x + share * step) != limits_reached(orders, x)).any()
+
+
+@FAST
+@given(problems, st.integers(0, 2**32))
+def test_a_market_is_cleared_alone_wherever_a_price_does_it(problem: tuple, seed: int) -> None:
+    orders, schedules = problem
+    demand, x = auction._Demand(orders, schedules), np.random.default_rng(seed).normal(0.0, 0.3, N_MARKETS)
+    here, size = demand.at(x), order_size(orders, schedules, x)
+
+    def moved(m: int, y: float) -> np.ndarray:
+        return np.where(np.arange(N_MARKETS) == m, y, x)
+
+    for m in TRADED:
+        y, cleared = auction._clear_alone(demand, here, m)
+        low, high = (excess_demand(orders, schedules, moved(m, y))[m] for y in (-auction.FURTHEST, auction.FURTHEST))
+        there = demand.at(moved(m, y))
+        if cleared:
+            assert abs(there.excess[m]) <= 1e-9 * (size + 1.0)
+        else:
+            assert low * high > 0.0
+            if there.slope[m] == 0.0:
+                assert there.excess[m] == pytest.approx(min(low, high, key=abs), abs=1e-9 * (size + 1.0))
+
+
+@FAST
+@given(problems, st.integers(0, 2**32))
+def test_a_cut_balances_the_market_and_takes_the_same_part_of_all_outright_trades(problem: tuple, seed: int) -> None:
+    orders, schedules = problem
+    x = np.random.default_rng(seed).normal(0.0, 0.1, N_MARKETS)
+    for m in TRADED:
+        demand = auction._Demand(orders, schedules)
+        before, joint, weight = demand.fills(x), demand.joint_fills(x)[:, m], demand.weight_at(m)
+        size, own = 1e-9 * (np.abs(before).sum() + np.abs(joint).sum() + 1e-3), orders["market"] == m
+        flow = weight * before
+        side = np.sign(flow.sum() + joint.sum())
+        auction._cut_long_side(demand, x, m)
+        after, joint_after = demand.fills(x), demand.joint_fills(x)[:, m]
+        assert abs((weight * after).sum() + joint_after.sum()) <= size
+        assert (np.abs(after) <= np.abs(before) + size).all() and (after * before >= 0.0).all()
+        assert after[side * flow <= 0.0] == pytest.approx(before[side * flow <= 0.0])
+        assert joint_after[side * joint <= 0.0] == pytest.approx(joint[side * joint <= 0.0])
+        legs = (side * flow > 0.0) & ~own
+        short = -side * (flow[side * flow <= 0.0].sum() + joint[side * joint <= 0.0].sum())
+        legs_keep = min(1.0, short / (side * flow[legs].sum())) if legs.any() else 1.0
+        assert after[legs] == pytest.approx(legs_keep * before[legs], abs=size)
+        outright = np.concatenate([flow[(side * flow > 0.0) & own], joint[side * joint > 0.0]])
+        kept = np.concatenate([(weight * after)[(side * flow > 0.0) & own], joint_after[side * joint > 0.0]])
+        if outright.size:
+            keep = max(0.0, short - side * flow[legs].sum()) / (side * outright.sum())
+            assert kept == pytest.approx(keep * outright, abs=size)
+
+
+@FAST
+@given(problems)
+def test_orders_and_schedules_are_the_callers_and_stay_what_they_are(problem: tuple) -> None:
+    orders, schedules = problem
+    before, matrices = orders.copy(), [schedule.matrix.copy() for schedule in schedules]
+    clear(orders, schedules)
+    np.testing.assert_array_equal(orders, before)
+    for schedule, matrix in zip(schedules, matrices, strict=True):
+        np.testing.assert_array_equal(schedule.matrix, matrix)
 
 
 @FAST
@@ -705,9 +807,15 @@ def test_a_split_knows_the_sectors_it_is_asked_for(sectors: tuple[int, int], wor
 
 
 def test_what_an_auction_found_is_not_changed() -> None:
-    result = clear(no_orders(), [])
-    with pytest.raises(FrozenInstanceError):
-        result.iterations = 7  # type: ignore[misc]
+    for found in (clear(no_orders(), []), auction._Demand(no_orders(), []).at(np.zeros(N_MARKETS))):
+        with pytest.raises(FrozenInstanceError):
+            found.jacobian = np.eye(N_MARKETS)  # type: ignore[misc]
+
+
+def test_a_split_needs_the_schedules_that_were_cleared() -> None:
+    orders, schedules = book(post(UST10, 1.0, "carry")), [dealers(np.eye(1), UST10)]
+    with pytest.raises(ValueError, match="longer"):
+        attribute(orders, [], clear(orders, schedules), SECTORS)
 
 
 @pytest.mark.parametrize("most", [np.inf, 1.0])
@@ -727,7 +835,8 @@ def test_who_would_trade_only_at_a_price_without_meaning_is_out_of_the_market() 
     orders["sector"] = 0
     clearing = clear(orders, [])
     assert clearing.status != Status.CONVERGED and clearing.rationed[BTC]
-    assert np.abs(clearing.log_change).max() <= auction.FURTHEST
+    assert -auction.FURTHEST <= clearing.log_change[BTC] <= 0.0
+    assert not np.delete(clearing.log_change, BTC).any()
     assert clearing.filled == pytest.approx([-1.0, 1.0])
     parts = attribute(orders, [], clearing, 1)
     assert parts.sum(axis=(0, 1)) == pytest.approx(clearing.log_change, abs=1e-12)
