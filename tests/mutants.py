@@ -59,6 +59,10 @@ _NONE_UNSOUND: Final = "return -1"
 _OWN_ROWS: Final = "self.rows, self._own_rows = self.rows.copy(), True"
 _NO_STEPS: Final = "return False, 0, x, excess, jacobian, tolerance"
 _REGULAR: Final = "return step, largest <= SINGULAR * right"
+_SETTLED: Final = "if not found or not stuck.any():"
+_HAS_LEG: Final = "has_leg = orders[leg] >= 0"
+_IF_LEG: Final = "if fx >= 0:"
+_UNEVEN: Final = "if not (np.abs(total - 1.0) < 1e-6).all():"
 _SLICES: Final = "held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], quote[m]]"
 _OVERDRAFT: Final = "if x < 0.0 or (x > 0.0 and owed[i] > 0.0):"
 _DRAWN: Final = "drawn = -x if x < 0.0 else -min(x, owed[i])"
@@ -73,6 +77,12 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("auction", _OWN_ROWS, "True -> False"): "copies what is its own already once more",
     ("auction", _NO_STEPS, "0 -> 1"): "nobody asks for the steps of a search that failed",
     ("auction", _REGULAR, "LtE -> Lt"): "equal, but for chance, only if nothing is unmatched where somebody reacts",
+    ("auction", _SETTLED, "Or -> And"): "goes on from where all is matched, which changes nothing",
+    ("auction", _HAS_LEG, "0 -> 1"): "legs are exchange rates, which are the last markets",
+    ("auction", _HAS_LEG, "GtE -> Gt"): "the same",
+    ("auction", _IF_LEG, "0 -> 1"): "the same",
+    ("auction", _IF_LEG, "GtE -> Gt"): "the same",
+    ("ledger", _UNEVEN, "Lt -> LtE"): "no number near one is exactly that far from it",
     ("ledger", _FIRST_STEP, "0 -> 1"): "a chain of lenders has fewer links than there are sectors, a circle any number",
     ("ledger", _TOO_FAR, "Gt -> GtE"): "the same",
     ("ledger", _WHOLE, "Lt -> LtE"): "no number near one is exactly that far from it",

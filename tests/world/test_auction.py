@@ -144,12 +144,14 @@ def with_firm_slopes(orders: np.ndarray) -> np.ndarray:
 
 
 def test_sale_moves_the_price_by_size_over_slope() -> None:
-    result = clear(book(post(UST10, -10.0, "repatriation"), post(UST10, 0.0, "valuation", slope=200.0)), [])
+    orders = book(post(UST10, -10.0, "repatriation"), post(UST10, 0.0, "valuation", slope=200.0))
+    result = clear(orders, [])
     assert result.log_change[UST10] == pytest.approx(-0.05)
     assert result.filled == pytest.approx([-10.0, 10.0])
     assert result.slope[UST10] == pytest.approx(200.0)
     assert result.status == Status.CONVERGED and not result.rationed.any()
     assert not np.delete(result.log_change, UST10).any()
+    assert clear(orders, [], start=result.log_change).iterations == 0 < result.iterations
 
 
 def test_unhedged_sale_moves_the_exchange_rate_and_hedged_sale_does_not() -> None:
@@ -228,6 +230,12 @@ def test_flat_stretch_ends_nearest_to_the_quote(side: float) -> None:
     orders = book(post(UST10, 5.0 * side, "lapse"), post(UST10, 0.0, "valuation", slope=50.0, **limit), late)
     for start in (None, np.full(N_MARKETS, 0.7 * side)):
         assert clear(orders, [], start=start).log_change[UST10] == pytest.approx(0.1 * side)
+
+
+def test_exchange_rate_nobody_reacts_to_keeps_its_quote_though_legs_react_to_bonds() -> None:
+    orders = book(post(UST10, -2.0, "lapse", funding=JPY), post(UST10, 0.0, "valuation", slope=100.0, funding=JPY))
+    result = clear(orders, [], start=np.full(N_MARKETS, 0.7))
+    assert result.log_change[[UST10, USDJPY]] == pytest.approx([-0.02, 0.0], abs=1e-15)
 
 
 def test_equal_slopes_in_two_markets_clear_jointly() -> None:
@@ -757,6 +765,13 @@ def test_depth_of_a_thin_market_is_its_slope() -> None:
     assert clear(book(post(NIKKEI, 0.0, "valuation", slope=0.25)), []).depth[NIKKEI] == pytest.approx(0.25)
 
 
+def test_depth_is_none_where_a_flow_moves_only_other_markets() -> None:
+    jacobian = np.zeros((N_MARKETS, N_MARKETS))
+    jacobian[:3, :3] = [[1.0, 1.0, 0.0], [0.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    assert np.linalg.inv(jacobian[:3, :3])[0, 0] == 0.0
+    assert auction.depth(jacobian)[:3] == pytest.approx([0.0, 1.0, 1.0])
+
+
 # -- what is refused -----------------------------------------------------------------------------------------------
 
 
@@ -769,10 +784,11 @@ def test_depth_of_a_thin_market_is_its_slope() -> None:
     ],
 )  # fmt: skip
 def test_unsound_order_is_named(column: str, value: float) -> None:
-    orders = book(post(UST10, 1.0, "carry"), post(JGB30, 1.0, "lapse", hi=2.0))
-    orders[column][1] = value
-    with pytest.raises(ValueError, match=rf"order 1 has sector 1, .*{column} {value}"):
-        clear(orders, [])
+    for position in (0, 1):
+        orders = book(post(UST10, 1.0, "carry", hi=2.0), post(JGB30, 1.0, "lapse", hi=2.0))
+        orders[column][position] = value
+        with pytest.raises(ValueError, match=rf"order {position} has sector {position}, .*{column} {value}"):
+            clear(orders, [])
 
 
 def test_orders_at_the_edge_of_what_is_sound_are_taken() -> None:
