@@ -238,6 +238,12 @@ def test_exchange_rate_nobody_reacts_to_keeps_its_quote_though_legs_react_to_bon
     assert result.log_change[[UST10, USDJPY]] == pytest.approx([-0.02, 0.0], abs=1e-15)
 
 
+def test_who_is_just_at_a_limit_does_not_react() -> None:
+    buyers = post(UST10, np.zeros((2, 1)), "valuation", slope=np.array([9.0, 90.0]), lo=[0.0, -1.0], hi=[1.0, 0.0])
+    for rows in (buyers, buyers[:1], buyers[1:]):
+        assert clear(rows, []).slope[UST10] == 0.0
+
+
 def test_equal_slopes_in_two_markets_clear_jointly() -> None:
     matrix = np.array([[10.0, 10.0], [10.0, 30.0]])
     result = clear(book(post(JGB30, -1.0, "lapse")), [dealers(matrix, JGB30, UST30)])
@@ -245,14 +251,16 @@ def test_equal_slopes_in_two_markets_clear_jointly() -> None:
     assert result.iterations == 1
 
 
+@pytest.mark.parametrize("side", [-1.0, 1.0])
 @pytest.mark.parametrize("slope", range(2, 60))
-def test_price_at_a_rounded_kink_stays_there(slope: int) -> None:
-    """Demand of 4 is reached exactly at the second buyer's limit, -1/slope; the first one's is nearer to the quote."""
-    buyers = post(UST10, np.array([1.0, 1.0]), "valuation", slope=np.array([1000.0, slope]), hi=2.0)
-    orders = book(post(UST10, -4.0, "lapse"), buyers)
-    result = clear(orders, [])
-    assert result.log_change[UST10] == pytest.approx(-1.0 / slope)
-    assert result.filled == pytest.approx([-4.0, 2.0, 2.0])
+def test_price_at_a_rounded_kink_stays_there(slope: int, side: float) -> None:
+    """Demand of 4 is reached exactly at the second buyer's limit, -1/slope; the first one's is nearer to the quote.
+    The same with sellers."""
+    limit = {"hi": 2.0} if side > 0.0 else {"lo": -2.0}
+    others = post(UST10, np.full((2, 1), side), "valuation", slope=np.array([1000.0, slope]), **limit)
+    result = clear(book(post(UST10, -4.0 * side, "lapse"), others), [])
+    assert result.log_change[UST10] == pytest.approx(-side / slope)
+    assert result.filled == pytest.approx([-4.0 * side, 2.0 * side, 2.0 * side])
 
 
 # -- rationing -----------------------------------------------------------------------------------------------------
