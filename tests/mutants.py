@@ -485,7 +485,7 @@ class Search:
         """Try what has no result yet."""
         running: dict[int, tuple[Mutant, int, float]] = {}
         left = [mutant for mutant in self.wanted if mutant not in self.outcome]
-        for mutant in sorted(left, key=trial.runs_on_import):  # they take long
+        for mutant in sorted(left, key=lambda m: (trial.runs_on_import(m), len(_loops_with(m)))):  # quick ones first
             while len(running) >= self.jobs:
                 self._end(running)
             names = trial.those_reaching(mutant, self.killers[mutant.module, mutant.function])
