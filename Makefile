@@ -40,7 +40,7 @@ test: setup ## The test suite
 test-full: setup ## The test suite with the longer checks
 	$(BIN)/python -m pytest
 
-mutants: setup ## Put small faults into ledger, auction and margins, and see whether the tests notice (takes hours)
+mutants: setup ## Put small faults into ledger, auction and margins, and see whether the tests notice (over an hour; goes on where it was broken off)
 	$(BIN)/python -m tests.mutants
 
 browser-deps: ## Install Chromium for the tests of the page, where it is missing (Debian or Ubuntu, as root)

@@ -53,6 +53,12 @@ def flows(orders: np.ndarray, clearing: Clearing) -> tuple[np.ndarray, np.ndarra
     return net, gross
 
 
+def weight_in(row: np.ndarray, m: int) -> float:
+    """What one USD bn of an order buys of a market."""
+    legs = sum(row[sign] for leg, sign in (("fx1", "sign1"), ("fx2", "sign2")) if row[leg] == m)
+    return float(row["market"] == m) + float(legs) * (1.0 - row["hedge"])
+
+
 def order_size(orders: np.ndarray, schedules: list[MatrixSchedule], x: np.ndarray) -> float:
     """USD bn wanted at the quote plus what the price change moves, all markets."""
     rows = np.clip(orders["quantity"], orders["lo"], orders["hi"])
@@ -224,10 +230,11 @@ def test_balanced_orders_without_slope_are_filled_at_the_quote() -> None:
 
 @pytest.mark.parametrize("side", [-1.0, 1.0])
 def test_flat_stretch_ends_nearest_to_the_quote(side: float) -> None:
-    """Sellers of 5 meet buyers who reach 5 at -0.1 and buy no more until -1.2: any price between would clear too."""
+    """Sellers of 5 meet buyers who reach 5 at -0.1 and buy no more until -1.2; others sell from 0.5."""
     limit = {"lo": -5.0} if side > 0.0 else {"hi": 5.0}
     late = post(UST10, 1.2 * side, "dip_buying", slope=1.0, **{"lo": 0.0, "hi": 0.0, **limit})
-    orders = book(post(UST10, 5.0 * side, "lapse"), post(UST10, 0.0, "valuation", slope=50.0, **limit), late)
+    other = post(UST10, -0.5 * side, "dip_buying", slope=1.0, lo=min(side, 0.0), hi=max(side, 0.0))
+    orders = book(post(UST10, 5.0 * side, "lapse"), post(UST10, 0.0, "valuation", slope=50.0, **limit), late, other)
     for start in (None, np.full(N_MARKETS, 0.7 * side)):
         assert clear(orders, [], start=start).log_change[UST10] == pytest.approx(0.1 * side)
 
@@ -537,7 +544,9 @@ def test_a_cut_balances_the_market_and_takes_the_same_part_of_all_outright_trade
     x = np.random.default_rng(seed).normal(0.0, 0.1, N_MARKETS)
     for m in TRADED:
         demand = auction._Demand(orders, schedules)
-        before, joint, weight = demand.fills(x), demand.joint_fills(x)[:, m], demand.weight_at(m)
+        before, joint = demand.fills(x), demand.joint_fills(x)[:, m]
+        weight = np.array([weight_in(row, m) for row in orders])
+        assert demand.weight_at(m) == pytest.approx(weight)
         size, own = 1e-9 * (np.abs(before).sum() + np.abs(joint).sum() + 1e-3), orders["market"] == m
         flow = weight * before
         side = np.sign(flow.sum() + joint.sum())
