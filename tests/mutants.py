@@ -63,6 +63,10 @@ _SETTLED: Final = "if not found or not stuck.any():"
 _HAS_LEG: Final = "has_leg = orders[leg] >= 0"
 _IF_LEG: Final = "if fx >= 0:"
 _UNEVEN: Final = "if not (np.abs(total - 1.0) < 1e-6).all():"
+_TO_LO: Final = "share_lo = np.where((fall > 0.0) == (bought > lo), (bought - lo) / fall, np.inf)"
+_TO_HI: Final = "share_hi = np.where((fall > 0.0) == (bought >= hi), (bought - hi) / fall, np.inf)"
+_LIMITED: Final = "buys, sells, most = rows & (fill > 0.0), rows & (fill < 0.0), keep * fill"
+_LAST_STEP: Final = "if step < MAX_ITERATIONS:"
 _SLICES: Final = "held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], quote[m]]"
 _OVERDRAFT: Final = "if x < 0.0 or (x > 0.0 and owed[i] > 0.0):"
 _DRAWN: Final = "drawn = -x if x < 0.0 else -min(x, owed[i])"
@@ -82,6 +86,11 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("auction", _HAS_LEG, "GtE -> Gt"): "the same",
     ("auction", _IF_LEG, "0 -> 1"): "the same",
     ("auction", _IF_LEG, "GtE -> Gt"): "the same",
+    ("auction", _TO_LO, "Gt -> GtE"): "rows that do not fall or rise are left out before",
+    ("auction", _TO_HI, "Gt -> GtE"): "the same",
+    ("auction", _LIMITED, "Gt -> GtE"): "who trades nothing is on no long side",
+    ("auction", _LIMITED, "Lt -> LtE"): "the same",
+    ("auction", _LAST_STEP, "Lt -> LtE"): "nobody asks where the step after the last one leads",
     ("ledger", _UNEVEN, "Lt -> LtE"): "no number near one is exactly that far from it",
     ("ledger", _FIRST_STEP, "0 -> 1"): "a chain of lenders has fewer links than there are sectors, a circle any number",
     ("ledger", _TOO_FAR, "Gt -> GtE"): "the same",

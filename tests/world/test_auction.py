@@ -251,6 +251,22 @@ def test_who_is_just_at_a_limit_does_not_react() -> None:
         assert clear(rows, []).slope[UST10] == 0.0
 
 
+def test_who_is_just_at_a_limit_stays_or_leaves_it_at_once() -> None:
+    step = np.eye(N_MARKETS)[UST10]
+    for lo, hi, stays in ((0.0, 1.0, 1.0), (-1.0, 0.0, -1.0)):
+        demand = auction._Demand(post(UST10, 0.0, "valuation", slope=9.0, lo=lo, hi=hi), [])
+        assert demand.next_kink(np.zeros(N_MARKETS), stays * step) == np.inf
+        assert 0.0 < demand.next_kink(np.zeros(N_MARKETS), -stays * step) < 1e-8
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_who_is_rationed_may_still_trade_less_or_turn_round(side: float) -> None:
+    demand, price = auction._Demand(post(UST10, 0.5 * side, "valuation", slope=10.0), []), np.eye(N_MARKETS)[UST10]
+    demand.limit(np.ones(1, dtype=bool), demand.fills(0.0 * price), 0.5)
+    filled = [side * float(demand.fills(side * y * price)[0]) for y in (-1.0, 0.0, 0.04, 0.1)]
+    assert filled == pytest.approx([0.25, 0.25, 0.1, -0.5])
+
+
 def test_equal_slopes_in_two_markets_clear_jointly() -> None:
     matrix = np.array([[10.0, 10.0], [10.0, 30.0]])
     result = clear(book(post(JGB30, -1.0, "lapse")), [dealers(matrix, JGB30, UST30)])
@@ -856,12 +872,16 @@ def test_a_split_needs_the_schedules_that_were_cleared() -> None:
 
 
 @pytest.mark.parametrize("most", [np.inf, 1.0])
-def test_the_furthest_price_still_has_a_meaning(most: float) -> None:
-    buyer = post(UST10, 1.0 - auction.FURTHEST, "dip_buying", slope=1.0, lo=0.0, hi=most)
-    result = clear(book(post(UST10, -1.0, "lapse"), buyer), [])
-    assert result.status == Status.CONVERGED
-    assert result.log_change[UST10] == -auction.FURTHEST
-    assert result.filled == pytest.approx([-1.0, 1.0])
+def test_a_price_of_e_to_the_thousandth_has_a_meaning_and_a_further_one_has_none(most: float) -> None:
+    def result(furthest: float) -> Clearing:
+        buyer = post(UST10, 1.0 - furthest, "dip_buying", slope=1.0, lo=0.0, hi=most)
+        return clear(book(post(UST10, -1.0, "lapse"), buyer), [])
+
+    assert result(1000.0).status == Status.CONVERGED
+    assert result(1000.0).log_change[UST10] == -1000.0
+    assert result(1000.0).filled == pytest.approx([-1.0, 1.0])
+    assert result(1002.0).status == Status.RATIONED
+    assert not result(1002.0).filled.any()
 
 
 def test_who_would_trade_only_at_a_price_without_meaning_is_out_of_the_market() -> None:
