@@ -135,38 +135,49 @@ FX_TO_USD: Final = _frozen([1.0 if QUOTE_CCY[i] == USD else -1.0 for i in FX], f
 def usd_per_currency(log_price: np.ndarray) -> np.ndarray:
     """US dollars per unit of each currency, shape (currencies,), from the exchange rates among the log prices.
 
-    Read-only, like `unit_value_usd`.
+    Read-only, as are `unit_value_usd` and `price_of`.
     """
-    return _values_usd(log_price)[1]
+    return _worked_out(log_price)[3]
 
 
 def unit_value_usd(log_price: np.ndarray) -> np.ndarray:
     """US dollars per unit of each market: of a bond, an index, a bitcoin, or of an exchange rate's base currency."""
-    return _values_usd(log_price)[0]
+    return _worked_out(log_price)[2]
 
 
-_LATEST: Final[list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = []  # log prices and their values, the last ones first
+def price_of(log_price: np.ndarray) -> np.ndarray:
+    """Prices in the quote currency, (markets,)."""
+    return _worked_out(log_price)[1]
+
+
+def is_constant(values: np.ndarray) -> bool:
+    """Whether the array owns its numbers and is read-only, so that they stay what they are."""
+    return not values.flags.writeable and values.base is None
+
+
+_LATEST: Final[list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]] = []  # of constant log prices, last first
 _KEPT: Final = 4  # the quote, the close, the prices of two rounds
 
 
-def _values_usd(log_price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """US dollars per unit of each market and of each currency. Everybody asks for those of the same few prices a day.
+def _worked_out(log_price: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Log prices, prices, US dollars per unit of each market and of each currency.
 
-    Values of read-only log prices that own their numbers, hence never change, are kept.
+    Everybody asks for those of the same few prices a day, so they are kept for log prices that cannot change.
     """
-    for known, unit, currency in _LATEST:
-        if known is log_price:
-            return unit, currency
-    unit, currency = _compute_values_usd(log_price)
-    unit.flags.writeable = currency.flags.writeable = False
-    if not log_price.flags.writeable and log_price.base is None:
-        _LATEST.insert(0, (log_price, unit, currency))
+    for known in _LATEST:
+        if known[0] is log_price:
+            return known
+    found = (log_price, np.exp(log_price), *_values_usd(log_price))
+    for values in found[1:]:
+        values.setflags(write=False)
+    if is_constant(log_price):
+        _LATEST.insert(0, found)
         del _LATEST[_KEPT:]
-    return unit, currency
+    return found
 
 
 @njit(cache=True)
-def _compute_values_usd(log_price):  # type: ignore
+def _values_usd(log_price):  # type: ignore
     usd, value = np.ones(N_CCY), np.empty(N_MARKETS)
     for i in range(FX.size):
         usd[FX_FOREIGN[i]] = np.exp(FX_TO_USD[i] * log_price[FX[i]])

@@ -24,7 +24,6 @@ from abm.world.book import Book, Opening
 from abm.world.errors import InputError
 from abm.world.instruments import (
     BASE_CCY,
-    COST_BP,
     CURRENCIES,
     EUR,
     HOLDABLE,
@@ -38,6 +37,8 @@ from abm.world.instruments import (
     N_MARKETS,
     QUOTE_CCY,
     USD,
+    is_constant,
+    price_of,
     unit_value_usd,
     usd_per_currency,
 )
@@ -50,6 +51,7 @@ REST: Final = "rest_of_world"
 ARBITRAGEURS: Final = "arbitrageurs"
 MONEY_ISSUERS: Final = {"bank_of_japan": JPY, "federal_reserve": USD, "european_central_bank": EUR}
 TOLERANCE: Final = 1e-9  # of the gross sum, for every identity (SOURCES.md 8)
+_NOTHING: Final = np.zeros(N_MARKETS)
 
 
 class LedgerError(RuntimeError):
@@ -84,7 +86,9 @@ class Ledger:
         self._exempt = self._may_be_overdrawn()
         self._lenders: dict[str, str] | None = None
         self._plan = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-        self._largest = {name: np.zeros(1) for name in ("units", "contracts", "cash", "loans")}
+        self._largest = {
+            name: np.zeros(getattr(self, name).shape[1]) for name in ("units", "contracts", "cash", "loans")
+        }
 
     def book(self, sector: str) -> Book:
         """The sector's rows, read-only; they follow the ledger."""
@@ -235,29 +239,25 @@ class Ledger:
         each schedule. Returns (markets,) what the schedules' owners had to take beyond ``matrix_filled`` for the
         books to balance, USD bn: the auction's imbalance.
         """
-        self.mark(price_log)
-        worth, price = unit_value_usd(quote_log), np.exp(price_log)
         orders = np.ascontiguousarray(orders)
         filled = np.ascontiguousarray(filled_usd_bn, dtype=float)
         self._refuse_bad_orders(orders, filled, day)
-        spot, forward, paid, turnover = posting.post_orders(
-            orders, filled, self.start, self._issuer, worth, price, COST_BP / 1e4, BASE_CCY, QUOTE_CCY,
-            self.units, self.cash, self.contracts, self.issued, self.owns, self.open_in, self.money,
+        takers, weights, slopes = self._takers_of_trades(schedules, day)
+        taken_usd = np.asarray(matrix_filled, dtype=float) if schedules else np.zeros((0, N_MARKETS))
+        if schedules and taken_usd.shape != slopes.shape:
+            raise LedgerError(f"day {day}: matrix_filled has shape {taken_usd.shape}, expected {slopes.shape}")
+        self.mark(price_log)
+        worth, price = unit_value_usd(quote_log), price_of(price_log)
+        traded = posting.post_trades(
+            orders, filled, taken_usd, slopes, self.start, self._issuer, worth, price, self.units, self.cash,
+            self.contracts, self.issued, self.owns, self.open_in, self.money, *self._largest.values(),
         )  # fmt: skip
-        self._remember_size(turnover, turnover * price)
-        makers, weights, capacity = self._market_makers(schedules, day)
-        taken = np.asarray(matrix_filled, dtype=float) / worth if schedules else -(spot + forward)[None]
-        if taken.shape != capacity.shape:
-            raise LedgerError(f"day {day}: matrix_filled has shape {taken.shape}, expected {capacity.shape}")
-        beyond = -(spot + forward) - taken.sum(axis=0)
-        for k, s in enumerate(makers):
-            contracts = -capacity[k] * forward
-            bought = taken[k] + capacity[k] * beyond - contracts
-            posting.post_market_makers(
-                s, self.start, weights[k], bought, contracts, capacity[k] * paid, price, BASE_CCY, QUOTE_CCY,
+        for k, s in enumerate(takers):
+            posting.post_taker(
+                s, weights[k], traded[3 * k : 3 * k + 3], self.start, price,
                 self.units, self.cash, self.contracts, self.owns, self.open_in, self.money,
             )  # fmt: skip
-        return np.asarray(beyond * worth)
+        return np.asarray(traded[-1] * worth)
 
     def _refuse_bad_orders(self, orders: Array, filled: Array, day: int) -> None:
         """LedgerError for an order that belongs to no account or whose fill is not a number."""
@@ -272,34 +272,28 @@ class Ledger:
                 f"sector {name}; expected a finite amount and an existing account"
             )
 
-    def _market_makers(self, schedules: Sequence[MatrixSchedule], day: int) -> tuple[list[int], list[Array], Array]:
-        """Sector, member weights (members, markets) and share of capacity (sectors, markets) of who takes the other
-        side."""
+    def _takers_of_trades(self, schedules: Sequence[MatrixSchedule], day: int) -> tuple[list[int], list[Array], Array]:
+        """Who takes the other side: sectors, weights of their members (members, markets) and slopes (sectors, markets)
+        by which they share what is left."""
         if not schedules:
             return [self.index[REST]], [np.ones((1, N_MARKETS))], np.ones((1, N_MARKETS))
-        weights = []
         for schedule in schedules:
-            total = schedule.weights.sum(axis=0)
-            if not (np.abs(total - 1.0) < 1e-6).all():
-                m = int(np.argmax(np.abs(total - 1.0)))
+            if schedule.uneven_market is not None:
+                m = schedule.uneven_market
                 raise LedgerError(
-                    f"day {day}: weights of {self.sectors[schedule.sector]} in {IDS[m]} add up to {total[m]:g}, not 1"
+                    f"day {day}: weights of {self.sectors[schedule.sector]} in {IDS[m]} add up to "
+                    f"{schedule.weights[:, m].sum():g}, not 1"
                 )
-            weights.append(np.ascontiguousarray(schedule.weights / total))
-        slopes = np.array([np.diag(schedule.matrix) for schedule in schedules])
-        total = slopes.sum(axis=0)
-        capacity = np.where(total > 0.0, slopes, 1.0) / np.where(total > 0.0, total, len(schedules))
-        return [schedule.sector for schedule in schedules], weights, capacity
+        slopes = np.array([schedule.slope for schedule in schedules])
+        return [schedule.sector for schedule in schedules], [schedule.shares for schedule in schedules], slopes
 
     # -- prices, funding, income -----------------------------------------------------------------------------------
 
     def mark(self, price_log: Array) -> None:
         """Variation margin: every contract is paid its change of price since the last mark, in the quote currency."""
-        if np.array_equal(price_log, self.mark_log):
-            return
-        change = np.exp(price_log) - np.exp(self.mark_log)
-        posting.post_variation(self.start, self.open_in, change, QUOTE_CCY, self.contracts, self.cash)
-        self.mark_log = np.array(price_log, dtype=float)
+        change = price_of(price_log) - price_of(self.mark_log)
+        posting.post_variation(self.start, self.open_in, change, self.contracts, self.cash)
+        self.mark_log = price_log if is_constant(price_log) else np.array(price_log, dtype=float)
 
     def fund(self, lenders: Mapping[str, str]) -> None:
         """Negative cash becomes a loan in that currency; positive cash first repays loans in it.
@@ -346,14 +340,12 @@ class Ledger:
         lends that currency, pro rata. A long contract earns ``contract_carry_pct``, paid by the shorts.
         """
         year = days / DAYS_PER_YEAR
-        price = np.exp(log_price)
+        price = price_of(log_price)
         rate, spread = policy_rate_pct / 100.0 * year, spread_pct / 100.0 * year
         posting.post_interest(self.start, self.money, rate, spread, self.cash, self.loans)
         income = np.where(IS_BOND, yields_pct, INCOME_PCT) / 100.0 * year * price
         carry = contract_carry_pct / 100.0 * year * price
-        posting.post_income(
-            self.start, self.owns, self.open_in, income, carry, QUOTE_CCY, self.units, self.contracts, self.cash
-        )
+        posting.post_income(self.start, self.owns, self.open_in, income, carry, self.units, self.contracts, self.cash)
         np.subtract.at(self.cash, (self._issuer_row, QUOTE_CCY), self.issued * income)
         self.money[self._sector_of(self._issuer_row), QUOTE_CCY] = True
 
@@ -423,27 +415,20 @@ class Ledger:
         Tolerance: 1e-9 of the gross sum, or of the largest one there has been (a market that was closed out
         leaves the rounding of what was once open).
         """
-        for name, target, names in (
-            ("units", self.issued, IDS), ("contracts", 0.0, IDS), ("cash", 0.0, CURRENCIES), ("loans", 0.0, CURRENCIES),
-        ):  # fmt: skip
-            net, gross = posting.column_sums(getattr(self, name))
-            off = net - target
-            largest = self._largest[name] = np.maximum(self._largest[name], gross + np.abs(target))
-            wrong = ~(np.abs(off) <= TOLERANCE * largest)
-            if wrong.any():
-                i = int(np.argmax(wrong))
+        for name, used, target, names in (
+            ("units", self.owns, self.issued, IDS),
+            ("contracts", self.open_in, _NOTHING, IDS),
+            ("cash", self.money, _NOTHING, CURRENCIES),
+            ("loans", self.money, _NOTHING, CURRENCIES),
+        ):
+            table = getattr(self, name)
+            i = posting.out_of_balance(self.start, used, table, target, self._largest[name], TOLERANCE)
+            if i >= 0:
+                net, gross = posting.net_and_gross(table[:, i])
                 raise LedgerError(
-                    f"day {day}: {name} in {names[i]} add up to {net[i]:.12g} bn over all accounts, "
-                    f"off by {off[i]:.6g} bn (gross {gross[i]:.6g} bn): a posting had one side only"
+                    f"day {day}: {name} in {names[i]} add up to {net:.12g} bn over all accounts, "
+                    f"off by {net - target[i]:.6g} bn (gross {gross:.6g} bn): a posting had one side only"
                 )
-
-    def _remember_size(self, units: Array, value: Array) -> None:
-        """What was traded counts towards the gross sums that rounding is measured against."""
-        paid = np.bincount(QUOTE_CCY, value, N_CCY)
-        for name in ("units", "contracts"):
-            self._largest[name] = np.maximum(self._largest[name], units)
-        for name in ("cash", "loans"):
-            self._largest[name] = np.maximum(self._largest[name], paid)
 
     def _sector_of(self, rows: Any) -> Array:
         """Number of the sector each row belongs to."""

@@ -235,3 +235,19 @@ class MatrixSchedule:
     def intercept(self) -> np.ndarray:
         """All intercepts together, USD bn, shape (markets,)."""
         return np.sum(list(self.intercepts.values()), axis=0)
+
+    @cached_property
+    def slope(self) -> np.ndarray:
+        """Own-market slopes, USD bn per unit of log price, shape (markets,)."""
+        return self.matrix.diagonal()
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """Weights, their rounding taken out: shape (members, markets), rows contiguous."""
+        return np.ascontiguousarray(self.weights / self.weights.sum(axis=0))
+
+    @cached_property
+    def uneven_market(self) -> int | None:
+        """A market in which the weights do not add up to one, None if there is none."""
+        off = np.abs(self.weights.sum(axis=0) - 1.0)
+        return None if (off < 1e-6).all() else int(np.argmax(off))

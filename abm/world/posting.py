@@ -1,18 +1,22 @@
 """Compiled loops over the rows of the ledger. `Ledger` is their only caller and says what they mean.
 
-Shared arguments: units, contracts (rows, markets); cash, loans (rows, currencies), columns contiguous; issued, price,
-base, quote (markets,) with base -1 outside exchange rates; start (sectors + 1,) first row of each sector and the
-total. owns, open_in (sectors, markets), money (sectors, currencies): where a sector may have units, contracts, cash or
-loans; everything else is zero and never touched. Who has units or contracts in a market may have money in its
-currencies.
+Shared arguments: units, contracts (rows, markets); cash, loans (rows, currencies), columns contiguous; issued, price
+(markets,); start (sectors + 1,) first row of each sector and the total. owns, open_in (sectors, markets), money
+(sectors, currencies): where a sector may have units, contracts, cash or loans; everything else is zero and never
+touched. Who has units or contracts in a market may have money in its currencies. most_units, most_contracts
+(markets,), most_cash, most_loans (currencies,): largest gross sums so far, which rounding is measured against.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
 
+from abm.world.instruments import BASE_CCY, COST_BP, QUOTE_CCY
+
 Array = np.ndarray[Any, Any]
+
+COST: Final = COST_BP / 1e4  # half the spread, share of value
 
 
 @njit(cache=True)
@@ -29,17 +33,50 @@ def first_bad_row(orders: Array, filled: Array, start: Array) -> int:
 
 
 @njit(cache=True)
-def post_orders(
-    orders: Array, filled: Array, start: Array, issuer: Array, worth_usd: Array, price: Array, cost: Array,
-    base: Array, quote: Array, units: Array, cash: Array, contracts: Array, issued: Array,
-    owns: Array, open_in: Array, money: Array,
-) -> tuple[Array, Array, Array, Array]:  # fmt: skip
-    """Post the orders' side of a settlement.
+def post_trades(
+    orders: Array, filled: Array, taken_usd: Array, slopes: Array, start: Array, issuer: Array, worth_usd: Array,
+    price: Array, units: Array, cash: Array, contracts: Array, issued: Array, owns: Array, open_in: Array,
+    money: Array, most_units: Array, most_contracts: Array, most_cash: Array, most_loans: Array,
+) -> Array:  # fmt: skip
+    """Post the orders' side of a settlement and share out the other side among its takers.
 
-    filled: USD bn at the quote. issuer: (markets,) sector whose sale is issuance, -1 for none. worth_usd: USD per unit
-    at the quote. cost: share of value. Returns per market the units bought for cash, the units bought by contract, the
-    costs paid (bn of the quote currency) and the gross units traded.
+    filled: USD bn at the quote. taken_usd: (takers, markets) what they bought by their schedules, USD bn at the quote;
+    no rows if there is one taker without a schedule. slopes: (takers, markets) by which they share the rest. issuer:
+    (markets,) sector whose sale is issuance, -1 for none. worth_usd: USD per unit at the quote. Returns, for each
+    taker, the units bought for cash, the units bought by contract and the costs earned (bn of the quote currency), and
+    after them the units that all together had to take beyond ``taken_usd``: (3 x takers + 1, markets).
     """
+    spot, forward, paid, turnover = _post_orders(
+        orders, filled, start, issuer, worth_usd, price, units, cash, contracts, issued, owns, open_in, money
+    )
+    _remember_size(turnover, price, most_units, most_contracts, most_cash, most_loans)
+    takers = slopes.shape[0]
+    out = np.zeros((3 * takers + 1, price.size))
+    for m in range(price.size):
+        taken, slope = 0.0, 0.0
+        for k in range(taken_usd.shape[0]):
+            taken += taken_usd[k, m] / worth_usd[m]
+        for k in range(takers):
+            slope += slopes[k, m]
+        beyond = -(spot[m] + forward[m]) - taken if taken_usd.shape[0] > 0 else 0.0
+        for k in range(takers):
+            capacity = slopes[k, m] / slope if slope > 0.0 else 1.0 / takers
+            own = taken_usd[k, m] / worth_usd[m] if taken_usd.shape[0] > 0 else -(spot[m] + forward[m])
+            by_contract = -capacity * forward[m]
+            out[3 * k, m] = own + capacity * beyond - by_contract
+            out[3 * k + 1, m] = by_contract
+            out[3 * k + 2, m] = capacity * paid[m]
+        out[3 * takers, m] = beyond
+    return out
+
+
+@njit(cache=True)
+def _post_orders(
+    orders: Array, filled: Array, start: Array, issuer: Array, worth_usd: Array, price: Array,
+    units: Array, cash: Array, contracts: Array, issued: Array, owns: Array, open_in: Array, money: Array,
+) -> tuple[Array, Array, Array, Array]:  # fmt: skip
+    """Post the orders: per market the units bought for cash, the units bought by contract, the costs paid (bn of the
+    quote currency) and the gross units traded."""
     spot, forward = np.zeros(price.size), np.zeros(price.size)
     paid, turnover = np.zeros(price.size), np.zeros(price.size)
     per_usd = 1.0 / worth_usd
@@ -61,15 +98,15 @@ def post_orders(
             else:
                 amount *= order.sign1 if leg == 1 else order.sign2
                 by_contract, by_cash = -order.hedge * amount, amount
-            fee = cost[m] * abs(amount) * price[m]
-            cash[row, quote[m]] -= by_cash * price[m] + fee
-            money[sector, quote[m]] = True
+            fee = COST[m] * abs(amount) * price[m]
+            cash[row, QUOTE_CCY[m]] -= by_cash * price[m] + fee
+            money[sector, QUOTE_CCY[m]] = True
             if by_contract != 0.0:
                 contracts[row, m] += by_contract
                 open_in[sector, m] = True
-            if base[m] >= 0:
-                cash[row, base[m]] += by_cash
-                money[sector, base[m]] = True
+            if BASE_CCY[m] >= 0:
+                cash[row, BASE_CCY[m]] += by_cash
+                money[sector, BASE_CCY[m]] = True
             elif issuer[m] == sector:
                 issued[m] -= by_cash
             elif by_cash != 0.0:
@@ -83,37 +120,55 @@ def post_orders(
 
 
 @njit(cache=True)
-def post_market_makers(
-    s: int, start: Array, weights: Array, spot: Array, forward: Array, earned: Array, price: Array,
-    base: Array, quote: Array, units: Array, cash: Array, contracts: Array,
-    owns: Array, open_in: Array, money: Array,
-) -> None:  # fmt: skip
-    """Post one market-making sector's side: units for cash, by contract, and costs earned, split by weights."""
+def _remember_size(
+    turnover: Array, price: Array, most_units: Array, most_contracts: Array, most_cash: Array, most_loans: Array
+) -> None:
+    """What was traded, in units, counts towards the gross sums that rounding is measured against."""
+    value = np.zeros(most_cash.size)
     for m in range(price.size):
-        money[s, quote[m]] = True
+        value[QUOTE_CCY[m]] += turnover[m] * price[m]
+        most_units[m] = max(most_units[m], turnover[m])
+        most_contracts[m] = max(most_contracts[m], turnover[m])
+    for c in range(value.size):
+        most_cash[c] = max(most_cash[c], value[c])
+        most_loans[c] = max(most_loans[c], value[c])
+
+
+@njit(cache=True)
+def post_taker(
+    s: int, weights: Array, traded: Array, start: Array, price: Array,
+    units: Array, cash: Array, contracts: Array, owns: Array, open_in: Array, money: Array,
+) -> None:  # fmt: skip
+    """Post one sector's part of the other side, split by its members' weights (members, markets).
+
+    traded: (3, markets) units bought for cash, units bought by contract, costs earned.
+    """
+    spot, forward, earned = traded
+    for m in range(price.size):
+        money[s, QUOTE_CCY[m]] = True
         if forward[m] != 0.0:
             open_in[s, m] = True
-        if base[m] >= 0:
-            money[s, base[m]] = True
+        if BASE_CCY[m] >= 0:
+            money[s, BASE_CCY[m]] = True
         elif spot[m] != 0.0:
             owns[s, m] = True
         for i in range(weights.shape[0]):
             row, bought = start[s] + i, weights[i, m] * spot[m]
-            cash[row, quote[m]] += weights[i, m] * earned[m] - bought * price[m]
+            cash[row, QUOTE_CCY[m]] += weights[i, m] * earned[m] - bought * price[m]
             contracts[row, m] += weights[i, m] * forward[m]
-            if base[m] >= 0:
-                cash[row, base[m]] += bought
+            if BASE_CCY[m] >= 0:
+                cash[row, BASE_CCY[m]] += bought
             else:
                 units[row, m] += bought
 
 
 @njit(cache=True)
-def post_variation(start: Array, open_in: Array, change: Array, quote: Array, contracts: Array, cash: Array) -> None:
+def post_variation(start: Array, open_in: Array, change: Array, contracts: Array, cash: Array) -> None:
     """Pay every contract's change of price, bn of the quote currency per unit."""
     for s in range(start.size - 1):
         for m in range(change.size):
             if open_in[s, m] and change[m] != 0.0:
-                held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], quote[m]]
+                held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], QUOTE_CCY[m]]
                 for i in range(held.size):
                     money_of[i] += held[i] * change[m]
 
@@ -176,13 +231,13 @@ def post_interest(start: Array, money: Array, rate: Array, spread: Array, cash: 
 
 @njit(cache=True)
 def post_income(
-    start: Array, owns: Array, open_in: Array, income: Array, carry: Array, quote: Array,
+    start: Array, owns: Array, open_in: Array, income: Array, carry: Array,
     units: Array, contracts: Array, cash: Array,
 ) -> None:  # fmt: skip
     """Coupons and dividends per unit owned and carry per contract held, bn of the quote currency, (markets,)."""
     for s in range(start.size - 1):
         for m in range(income.size):
-            money_of = cash[start[s] : start[s + 1], quote[m]]
+            money_of = cash[start[s] : start[s + 1], QUOTE_CCY[m]]
             if owns[s, m] and income[m] != 0.0:
                 owned = units[start[s] : start[s + 1], m]
                 for i in range(owned.size):
@@ -193,17 +248,48 @@ def post_income(
                     money_of[i] += held[i] * carry[m]
 
 
-@njit(cache=True, fastmath={"reassoc"})
-def column_sums(table: Array) -> tuple[Array, Array]:
-    """Sum and gross sum of each column of a table, in any order of addition; for checks, not for results."""
-    net, gross = np.zeros(table.shape[1]), np.zeros(table.shape[1])
+@njit(cache=True)
+def out_of_balance(start: Array, used: Array, table: Array, target: Array, most: Array, tolerance: float) -> int:
+    """Number of the first column that does not add up to its target within the tolerance, -1 if all do.
+
+    tolerance: share of ``most``, which is raised to the column's gross sum. used: (sectors, columns).
+    """
+    found = -1
     for j in range(table.shape[1]):
-        total, size = 0.0, 0.0
-        for row in range(table.shape[0]):
-            total += table[row, j]
-            size += abs(table[row, j])
-        net[j], gross[j] = total, size
-    return net, gross
+        net, gross = 0.0, 0.0
+        for s in range(start.size - 1):
+            block = table[start[s] : start[s + 1], j]
+            if used[s, j]:
+                total, size = net_and_gross(block)
+                net += total
+                gross += size
+            else:
+                net += _net(block)
+        size = gross + abs(target[j])
+        if not size <= most[j]:
+            most[j] = size
+        if found < 0 and not abs(net - target[j]) <= tolerance * most[j]:
+            found = j
+    return found
+
+
+@njit(cache=True, fastmath={"reassoc"})
+def net_and_gross(column: Array) -> tuple[float, float]:
+    """Sum and gross sum, in any order of addition; for checks, not for results."""
+    total, size = 0.0, 0.0
+    for i in range(column.size):
+        total += column[i]
+        size += abs(column[i])
+    return total, size
+
+
+@njit(cache=True, fastmath={"reassoc"})
+def _net(column: Array) -> float:
+    """Sum, in any order of addition."""
+    total = 0.0
+    for i in range(column.size):
+        total += column[i]
+    return total
 
 
 @njit(cache=True)
