@@ -98,7 +98,7 @@ class Dealers(Intermediary):
     def start(self, view: View) -> None:
         """Capacity per segment follows from the depth wanted in its main market: 1 / gamma = depth x risk."""
         super().start(view)
-        self.risk_tolerance_usd_bn = self.params.depth_per_log_usd_bn * np.diag(self.perceived_covariance(view))[MAIN]
+        self.risk_tolerance_usd_bn = self.params.depth_per_log_usd_bn * self.perceived_covariance(view).diagonal()[MAIN]
 
     def segment_wealth(self, wealth: np.ndarray) -> np.ndarray:
         """Risk capital per segment, USD bn, (segments,)."""
@@ -107,14 +107,19 @@ class Dealers(Intermediary):
     def capacity(self, view: View, wealth: np.ndarray) -> np.ndarray:
         """Diagonal slopes, USD bn per unit of log price, (markets, markets)."""
         tolerance = self.risk_tolerance_usd_bn * self.segment_wealth(wealth) / self.segment_capital
-        return np.diag((tolerance @ IN_SEGMENT) * RELATIVE / np.diag(self.perceived_covariance(view)))
+        return np.diag(tolerance.take(SEGMENT) * RELATIVE / self.perceived_covariance(view).diagonal())
+
+    def required_return(self, matrix: np.ndarray, inventory: np.ndarray) -> np.ndarray:
+        """Of each market by itself: inventory over slope, (markets,); 0 without capacity."""
+        slope = matrix.diagonal()
+        return np.divide(inventory, slope, out=np.zeros(N_MARKETS), where=slope > 0.0)
 
     def shares(self, wealth: np.ndarray) -> np.ndarray:
         """In proportion to wealth among the desks of a market's segment."""
         in_segment = self.in_segment * (wealth / self.capital)[:, None]
-        return (in_segment / in_segment.sum(axis=0)) @ IN_SEGMENT
+        return (in_segment / in_segment.sum(axis=0)).take(SEGMENT, axis=1)
 
     def limit_cut(self, view: View, inventory: np.ndarray, wealth: np.ndarray) -> np.ndarray:
         """One limit per segment."""
         limit = self.params.var_limit_pct / 100.0 * self.segment_wealth(wealth)
-        return var_cut(IN_SEGMENT * inventory, view.covariance, limit, self.params.var_floor) @ IN_SEGMENT
+        return var_cut(IN_SEGMENT * inventory, view.covariance, limit, self.params.var_floor).take(SEGMENT)

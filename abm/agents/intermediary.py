@@ -6,27 +6,29 @@ quotes are moved until the two agree, and what is newly known about value (dF) m
 this is - omega X - M (x - omega mu) of SOURCES.md 8.
 """
 
+import math
 from abc import abstractmethod
 from typing import Any, Final
 
 import mesa
 import numpy as np
+from numba import njit
 
 from abm.agents.base import Opening, par
 from abm.agents.beliefs import BeliefParams, Believer
-from abm.agents.portfolio import running_income
+from abm.agents.portfolio import IN_CURRENCY, running_income
 from abm.world.book import Book
 from abm.world.instruments import (
     BASE_CCY,
     BONDS,
     FX,
+    FX_FOREIGN,
+    FX_TO_USD,
     INDEX,
     IS_FX,
     JGBS,
     N_CCY,
     N_MARKETS,
-    QUOTE_CCY,
-    USD,
     unit_value_usd,
     usd_per_currency,
 )
@@ -38,20 +40,7 @@ JGB30: Final = INDEX["JGB30"]
 Z_99: Final = 2.326  # standard normal quantile of the 99 per cent VaR
 WEALTH_FLOOR: Final = 0.05  # share of initial wealth below which capacity does not fall
 WEALTH_CAP: Final = 1.2  # multiple of initial wealth above which profits are paid out
-IN_CURRENCY: Final = np.eye(N_CCY)[QUOTE_CCY]  # (markets, currencies)
-IN_BASE: Final = np.eye(N_CCY)[BASE_CCY] * IS_FX[:, None]  # (markets, currencies)
-
-
-def _pair_of_currency() -> np.ndarray:
-    """(currencies, markets): +1 where owning the currency is being long its dollar pair, -1 where short."""
-    out = np.zeros((N_CCY, N_MARKETS))
-    for pair in FX:
-        base, quote = BASE_CCY[pair], QUOTE_CCY[pair]
-        out[(base, pair) if quote == USD else (quote, pair)] = 1.0 if quote == USD else -1.0
-    return out
-
-
-PAIR_OF_CURRENCY: Final = _pair_of_currency()
+SECURITIES: Final = (~IS_FX).astype(float)  # (markets,)
 
 
 class IntermediaryParams(BeliefParams):
@@ -115,9 +104,23 @@ def excess_inventory(assets_change: np.ndarray, money_change: np.ndarray, log_pr
     A bond paid for with a loan in its own currency leaves no currency open, a forward covered in cash none either.
     assets_change: (markets,) units. money_change: (currencies,) bn of the currency.
     """
-    held = np.where(IS_FX, 0.0, assets_change)
-    in_currency = (held * np.exp(log_price)) @ IN_CURRENCY + (assets_change - held) @ IN_BASE + money_change
-    return held * unit_value_usd(log_price) + (in_currency * usd_per_currency(log_price)) @ PAIR_OF_CURRENCY
+    in_own_currency = (SECURITIES * assets_change * np.exp(log_price)) @ IN_CURRENCY
+    value, per_currency = unit_value_usd(log_price), usd_per_currency(log_price)
+    return np.asarray(_exposure(assets_change, in_own_currency, money_change, value, per_currency))
+
+
+@njit(cache=True)
+def _exposure(assets_change, in_own_currency, money_change, value, per_currency):  # type: ignore
+    """Securities at their value; of a pair what is open in its currency: securities, base currency bought, money."""
+    bought, out = np.zeros(N_CCY), np.empty(N_MARKETS)
+    for pair in FX:
+        bought[BASE_CCY[pair]] += assets_change[pair]
+    for m in range(N_MARKETS):
+        out[m] = assets_change[m] * value[m]
+    for k in range(FX.size):
+        c = FX_FOREIGN[k]
+        out[FX[k]] = FX_TO_USD[k] * ((in_own_currency[c] + bought[c] + money_change[c]) * per_currency[c])
+    return out
 
 
 def read_elsewhere(premium_log: np.ndarray, covariance: np.ndarray) -> np.ndarray:
@@ -141,14 +144,66 @@ def var_cut(inventory: np.ndarray, covariance: np.ndarray, limit: np.ndarray, fl
 
     VaR = 2.326 sqrt(X' Sigma X). inventory: (books, markets) USD bn. limit: (books,) USD bn.
     """
-    var = Z_99 * np.sqrt(np.maximum(np.sum((inventory @ covariance) * inventory, axis=1), 0.0))
-    return np.clip(limit / np.maximum(var, 1e-300), floor, 1.0)
+    return np.asarray(_part_allowed(((inventory @ covariance) * inventory).sum(axis=1), limit, floor))
 
 
-def required_return(matrix: np.ndarray, inventory: np.ndarray) -> np.ndarray:
-    """Return that makes the inventory worth holding, M^-1 X = gamma Sigma X, (markets,); 0 where none makes markets."""
-    out, live = np.zeros(N_MARKETS), np.diag(matrix) > 0.0
-    out[live] = np.linalg.solve(matrix[np.ix_(live, live)], inventory[live])
+@njit(cache=True)
+def _part_allowed(variance, limit, floor):  # type: ignore
+    out = np.empty(variance.size)
+    for i in range(out.size):
+        var = Z_99 * np.sqrt(max(variance[i], 0.0))
+        out[i] = min(max(limit[i] / max(var, 1e-300), floor), 1.0)
+    return out
+
+
+@njit(cache=True)
+def _charged_covariance(covariance, calm_vol, least, most, balance_sheet):  # type: ignore
+    """Covariance with volatilities between ``least`` and ``most`` times calm ones, balance_sheet added to variances."""
+    believed, out = np.empty(calm_vol.size), np.empty(covariance.shape)
+    for i in range(believed.size):
+        vol = np.sqrt(covariance[i, i])
+        believed[i] = min(max(vol, least * calm_vol[i]), most * calm_vol[i]) / vol
+    for i in range(believed.size):
+        for j in range(believed.size):
+            out[i, j] = covariance[i, j] * (believed[i] * believed[j])
+        out[i, i] += balance_sheet
+    return out
+
+
+@njit(cache=True)
+def _skew(expected, required, pace, vol, calm_vol, largest, cap):  # type: ignore
+    """omega (mu - M^-1 X), (markets,), at most ``largest`` of a day's volatility, which counts up to cap x calm."""
+    out = np.empty(expected.size)
+    for m in range(out.size):
+        limit = largest * min(vol[m], cap * calm_vol[m])
+        out[m] = min(max(pace * (expected[m] - required[m]), -limit), limit)
+    return out
+
+
+@njit(cache=True)
+def _positions(units, contracts, start_assets, price, traded, due):  # type: ignore
+    """Assets traded for since day 0, and what contracts are worth, (rows, markets) each, into the last two."""
+    for m in range(price.size):
+        for row in range(units.shape[0]):
+            traded[row, m] = units[row, m] + contracts[row, m] - start_assets[row, m]
+            due[row, m] = contracts[row, m] * price[m]
+
+
+@njit(cache=True)
+def _paid(cash, loans, start_money, earned, due):  # type: ignore
+    """Turn ``due`` on contracts (rows, currencies) into the change of money since day 0, earned income left out."""
+    for row in range(due.shape[0]):
+        for c in range(due.shape[1]):
+            due[row, c] = cash[row, c] - loans[row, c] - due[row, c] - start_money[row, c] - earned[row, c]
+
+
+@njit(cache=True)
+def _next_wealth(wealth, gain, before, capital, refill):  # type: ignore
+    """Wealth + today's profit (gain less ``before``) + refill x (capital - wealth), between floor and cap, (rows,)."""
+    out = np.empty(wealth.size)
+    for i in range(out.size):
+        now = wealth[i] + gain[i] - before[i] + refill * (capital[i] - wealth[i])
+        out[i] = min(max(now, WEALTH_FLOOR * capital[i]), WEALTH_CAP * capital[i])
     return out
 
 
@@ -197,10 +252,11 @@ class Intermediary(Believer):
 
         Volatility far from its calm value is not believed to last: it counts between a floor and a cap.
         """
-        p, vol = self.params, np.sqrt(np.diag(view.covariance))
-        believed = np.clip(vol, p.volatility_floor * view.calm_vol, p.volatility_cap * view.calm_vol) / vol
-        balance_sheet = (p.balance_sheet_risk_pct / 100.0) ** 2 * np.eye(N_MARKETS)
-        return view.covariance * np.outer(believed, believed) + balance_sheet
+        p = self.params
+        balance_sheet = (p.balance_sheet_risk_pct / 100.0) ** 2
+        return np.asarray(
+            _charged_covariance(view.covariance, view.calm_vol, p.volatility_floor, p.volatility_cap, balance_sheet)
+        )
 
     @abstractmethod
     def capacity(self, view: View, wealth: np.ndarray) -> np.ndarray:
@@ -216,7 +272,20 @@ class Intermediary(Believer):
 
     def changes(self, log_price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Assets (members, markets) and money (members, currencies) traded for since day 0, running income left out."""
-        return assets(self.book) - self.start_assets, money(self.book, log_price) - self.start_money - self.earned
+        book = self.book
+        traded, due = np.empty((2, N_MARKETS, self.n)).transpose(0, 2, 1)
+        _positions(book.units, book.contracts, self.start_assets, np.exp(log_price), traded, due)
+        money_change = due @ IN_CURRENCY
+        _paid(book.cash, book.loans, self.start_money, self.earned, money_change)
+        return traded, money_change
+
+    def required_return(self, matrix: np.ndarray, inventory: np.ndarray) -> np.ndarray:
+        """Return that makes the inventory worth holding, M^-1 X = gamma Sigma X, (markets,); 0 without capacity."""
+        out, live = np.zeros(N_MARKETS), matrix.diagonal() > 0.0
+        if live.all():
+            return np.linalg.solve(matrix, inventory)
+        out[live] = np.linalg.solve(matrix[np.ix_(live, live)], inventory[live])
+        return out
 
     def hear(self, view: View) -> bool:
         """Yesterday's income is set apart; fair value moves with public news and part of its revaluation."""
@@ -241,13 +310,13 @@ class Intermediary(Believer):
         assets_change, money_change = self.changes(view.close)
         inventory = excess_inventory(assets_change.sum(axis=0), money_change.sum(axis=0), view.log_price)
         cut = self.limit_cut(view, inventory, wealth)
-        half = np.sqrt(cut * np.exp(-self.params.aversion_of_gamma * view.public.risk_aversion_sd))
+        half = np.sqrt(cut * math.exp(-self.params.aversion_of_gamma * view.public.risk_aversion_sd))
         matrix = self.params.capacity_scale * self.capacity(view, wealth) * half[:, None] * half
         shares = self.shares(wealth)
         fiscal = self.fiscal_part(self.newly_priced, shares)
         known = self.fair + self.revalued - self.newly_revalued + self.fiscal_part(self.priced_deficit, shares) - fiscal
         intercepts = {
-            "market_making": matrix @ self.skew(view, known - view.log_price, required_return(matrix, inventory)),
+            "market_making": matrix @ self.skew(view, known - view.log_price, self.required_return(matrix, inventory)),
             "valuation": matrix @ self.newly_revalued,
             "fiscal_concern": matrix @ fiscal,
         }
@@ -256,16 +325,16 @@ class Intermediary(Believer):
     def skew(self, view: View, expected: np.ndarray, required: np.ndarray) -> np.ndarray:
         """Shift of quotes from the market's, log price, (markets,): omega (mu - M^-1 X), part of a day's volatility."""
         p = self.params
-        limit = p.largest_skew_sd * np.minimum(view.vol, p.volatility_cap * view.calm_vol)
-        return np.clip(p.inventory_pace * (expected - required), -limit, limit)
+        skew = _skew(expected, required, p.inventory_pace, view.vol, view.calm_vol, p.largest_skew_sd, p.volatility_cap)
+        return np.asarray(skew)
 
     def end_of_day(self, view: View) -> None:
         """Profit is counted into wealth, owners refill, fair value follows the close."""
         p = self.params
         profit = trading_profit(*self.changes(view.log_price), view.log_price)
         refill = 1.0 - 0.5 ** (1.0 / p.refill_half_life_days)
-        wealth = self.wealth + profit - self.profit + refill * (self.capital - self.wealth)
-        self.wealth, self.profit = np.clip(wealth, WEALTH_FLOOR * self.capital, WEALTH_CAP * self.capital), profit
+        self.wealth = np.asarray(_next_wealth(self.wealth, profit, self.profit, self.capital, refill))
+        self.profit = profit
         told = self.fair + self.revalued + self.fiscal_part(self.priced_deficit, self.shares(self.wealth))
         self.fair = self.fair + (1.0 - 0.5 ** (1.0 / p.fair_value_half_life_days)) * (view.log_price - told)
 
