@@ -4,7 +4,8 @@ Real money, dealers and arbitrageurs share the ideas and differ in how strongly 
 """
 
 import math
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 import mesa
 import numpy as np
@@ -113,7 +114,8 @@ class BeliefParams(Params):
     exporter_gain: float = par(0.4, "% per % of yen weakness", "SOURCES.md 3", "earnings of Nikkei exporters", 0, 2)
 
 
-class FiscalState(NamedTuple):
+@dataclass(frozen=True)
+class FiscalState:
     """What is publicly known about the government's promise on a day.
 
     deficit_pct: announced unfunded deficit, % of GDP. auction_sd: memory of weak auctions. issuance_pct: super-long

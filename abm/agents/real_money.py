@@ -27,7 +27,7 @@ from abm.world.instruments import (
     USD,
     fx_legs,
 )
-from abm.world.orders import ORDER, REASON, join, no_orders
+from abm.world.orders import ORDER, REASON
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -82,6 +82,7 @@ SLOT: Final = np.array(  # number of a market among those a member has flows in
     [sum((n.currency, n.kind) == (m.currency, m.kind) for n in MARKETS[:i]) for i, m in enumerate(MARKETS)]
 )
 SLOTS: Final = int(SLOT.max()) + 1
+CONCERN, CLIENTS, VALUATION = (REASON[name] for name in ("fiscal_concern", "client_flows", "valuation"))
 
 
 class RealMoneyParams(BeliefParams):
@@ -157,20 +158,34 @@ def stock_elasticity(p: RealMoneyParams) -> np.ndarray:
     return np.where(IS_FX, 0.0, np.where(IS_BOND, bond, p.elasticity_equity))
 
 
-def wanted_change(
-    gap: np.ndarray, stock: np.ndarray, usual: np.ndarray, response: np.ndarray, pace: np.ndarray
-) -> np.ndarray:
-    """Units bought today: pace x (usual stock + response x (p* - p) - stock), same shape as the arguments."""
+@njit(cache=True)
+def wanted_change(gap, stock, usual, response, pace):  # type: ignore
+    """Units bought today: pace x (usual stock + response x (p* - p) - stock)."""
     return pace * (usual + response * gap - stock)
 
 
-def client_flow(
-    flow_sd: np.ndarray, share: np.ndarray, spread: np.ndarray, common: np.ndarray, own: np.ndarray, common_share: float
-) -> np.ndarray:
-    """Client flows, USD bn, whose sum over a market's members has standard deviation ``flow_sd``.
+@njit(cache=True)
+def fiscal_stock(response, premium_log, priced):  # type: ignore
+    """Units added for the fiscal premium: bonds sold, dollars bought. priced: % of GDP acted on."""
+    return response * premium_log * priced
+
+
+@njit(cache=True)
+def hasty_pace(pace, gap, is_currency, haste_gap_pct):  # type: ignore
+    """Share of the way to the wanted stock gone today: 1 - (1 - pace)^haste.
+
+    haste: 1; of currencies 1 + (gap / haste gap)^2, since large misalignments are acted on faster.
+    """
+    haste = 1.0 + (100.0 * gap / haste_gap_pct) ** 2 if is_currency else 1.0
+    return 1.0 - (1.0 - pace) ** haste
+
+
+@njit(cache=True)
+def client_flow(flow_sd, share, spread, common, own, common_share):  # type: ignore
+    """Client flow, USD bn, whose sum over a market's members has standard deviation ``flow_sd``.
 
     sd (sqrt(c) s_i Z + sqrt(1 - c) s_i / |s| e_i). share, spread: s_i and s_i / |s|. common, own: standard normal Z of
-    the market and e_i of the member. All of the same shape.
+    the market and e_i of the member.
     """
     return flow_sd * (np.sqrt(common_share) * share * common + np.sqrt(1.0 - common_share) * spread * own)
 
@@ -185,7 +200,6 @@ class Cells:
     """
 
     habitat: np.ndarray
-    flat: np.ndarray
     member: np.ndarray
     market: np.ndarray
     currency: np.ndarray
@@ -197,38 +211,118 @@ class Cells:
     share: np.ndarray
     spread: np.ndarray
 
-    def orders(
-        self, reason: str, quantity: np.ndarray, lo: np.ndarray, hi: float = np.inf, slope: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Rows of the cells with a quantity or a slope, USD bn; purchases abroad are paid from the home currency."""
-        out = np.zeros(quantity.size, dtype=ORDER)
-        slope = np.zeros(quantity.size) if slope is None else slope
-        terms = (quantity, slope, lo, hi, self.hedge, self.currency, self.pair, self.sign)
-        return out[: _write(out, self.member, self.market, REASON[reason], *terms)]
-
 
 @njit(cache=True)
-def _write(out, member, market, reason, quantity, slope, lo, hi, hedge, currency, pair, sign):  # type: ignore
-    n = 0
-    for i in range(quantity.size):
-        if quantity[i] == 0.0 and slope[i] == 0.0:
-            continue
-        row = out[n]
-        row.sector, row.member, row.market, row.reason = -1, member[i], market[i], reason
-        row.quantity, row.slope, row.lo, row.hi = quantity[i], slope[i], lo[i], hi
-        row.fx1, row.fx2, row.sign1, row.sign2 = pair[0, i], pair[1, i], sign[0, i], sign[1, i]
-        row.hedge, row.contract = hedge[i], currency[i]
-        n += 1
-    return n
+def _post(out, n, cell, reason, quantity, slope, lo, hi, member, market, currency, pair, sign, hedge):  # type: ignore
+    """Row ``n``: a cell's order, paid from the home currency, if it has quantity or slope. Returns the next row."""
+    if quantity == 0.0 and slope == 0.0:
+        return n
+    row = out[n]
+    row.sector, row.member, row.market, row.reason = -1, member[cell], market[cell], reason
+    row.quantity, row.slope, row.lo, row.hi = quantity, slope, lo, hi
+    row.fx1, row.fx2, row.sign1, row.sign2 = pair[0, cell], pair[1, cell], sign[0, cell], sign[1, cell]
+    row.hedge, row.contract = hedge[cell], currency[cell]
+    return n + 1
 
 
 @njit(cache=True)
 def _stock(units, contracts, member, market, currency):  # type: ignore
+    """Units owned; of exchange rates, firms' forwards, (cells,)."""
     stock = np.empty(member.size)
     for i in range(member.size):
         table = contracts if currency[i] else units
         stock[i] = table[member[i], market[i]]
     return stock
+
+
+@njit(cache=True)
+def _for_sale(stock, value, market, currency):  # type: ignore
+    """What may be sold, USD bn, (cells,): what is owned; of currencies any amount."""
+    left = np.empty(stock.size)
+    for i in range(stock.size):
+        left[i] = np.inf if currency[i] else stock[i] * value[market[i]]
+    return left
+
+
+@njit(cache=True)
+def _act_on_concern(  # type: ignore
+    out, left, value, premium_log, newly, response, member, market, currency, pair, sign, hedge
+):  # fmt: skip
+    """Orders for the part of the fiscal premium newly acted on, as far as may still be sold. Returns how many."""
+    n = 0
+    for i in range(left.size):
+        quantity = fiscal_stock(response[i], premium_log[market[i]], newly[member[i]]) * value[market[i]]
+        quantity = max(quantity, -left[i])
+        n = _post(out, n, i, CONCERN, quantity, 0.0, -left[i], np.inf, member, market, currency, pair, sign, hedge)
+        left[i] += min(quantity, 0.0)
+    return n
+
+
+@njit(cache=True)
+def _flows(sd, share, spread, common, own, common_share, ids, member, market):  # type: ignore
+    """`client_flow` of every cell. sd, common: (markets,). own: (identities, slots). ids: (members,)."""
+    flow = np.empty(member.size)
+    for i in range(flow.size):
+        m = market[i]
+        flow[i] = client_flow(sd[m], share[i], spread[i], common[m], own[ids[member[i]], SLOT[m]], common_share)
+    return flow
+
+
+@njit(cache=True)
+def _serve_clients(out, n, left, flow, member, market, currency, pair, sign, hedge):  # type: ignore
+    """Orders for clients from row ``n`` on, either way as far as may still be sold. Returns the next row."""
+    for i in range(left.size):
+        quantity = min(max(flow[i], -left[i]), left[i])
+        n = _post(out, n, i, CLIENTS, quantity, 0.0, -left[i], np.inf, member, market, currency, pair, sign, hedge)
+        left[i] += min(quantity, 0.0)
+    return n
+
+
+@njit(cache=True)
+def _trade_on_value(  # type: ignore
+    out, n, left, value, stock, right, anchor, usual, premium_log, acted_on, day_pace, haste_gap_pct, response,
+    member, market, currency, pair, sign, hedge,
+):  # fmt: skip
+    """Orders on the way to the wanted stock, then bargains in currencies, from row ``n`` on. Returns the next row.
+
+    right: (markets,) what is thought right, less the anchor and less the quote. acted_on: (members,) concern acted on
+    before today, % of GDP: what it has sold does not count as missing.
+
+    A bargain is a limit order at the haste gap on either side of what is thought right: what the day's pace would leave
+    for later is done at once at such a price, (1 - pace) x (wanted change beyond the gap). Firms that sit out a usual
+    day do not sit out a crash.
+    """
+    gap, held, pace = np.empty((3, left.size))
+    for i in range(left.size):
+        who, m = member[i], market[i]
+        gap[i] = anchor[who, m] + right[m]
+        held[i] = stock[i] - fiscal_stock(response[i], premium_log[m], acted_on[who])
+        pace[i] = hasty_pace(day_pace[m], gap[i], currency[i], haste_gap_pct)
+        quantity = max(wanted_change(gap[i], held[i], usual[who, m], response[i], pace[i]) * value[m], -left[i])
+        slope = pace[i] * response[i] * value[m]
+        n = _post(out, n, i, VALUATION, quantity, slope, -left[i], np.inf, member, market, currency, pair, sign, hedge)
+    for off, lo, hi in ((-haste_gap_pct / 100.0, 0.0, np.inf), (haste_gap_pct / 100.0, -np.inf, 0.0)):
+        for i in range(left.size):
+            if currency[i]:
+                m, later = market[i], 1.0 - pace[i]
+                quantity = wanted_change(gap[i] + off, held[i], usual[member[i], m], response[i], later) * value[m]
+                slope = later * response[i] * value[m]
+                n = _post(out, n, i, VALUATION, quantity, slope, lo, hi, member, market, currency, pair, sign, hedge)
+    return n
+
+
+@njit(cache=True)
+def _settle_down(anchor, usual, price, stock, premium_log, priced, response, drift, member, market):  # type: ignore
+    """Anchors and usual stocks give way to what is, both premium apart, by ``drift`` of the difference.
+
+    price: (markets,) log price less revaluation.
+    """
+    for i in range(member.size):
+        who, m = member[i], market[i]
+        gap = price[m] - anchor[who, m] - premium_log[m] * priced[who]
+        missing = stock[i] - fiscal_stock(response[i], premium_log[m], priced[who]) - usual[who, m]
+        anchor[who, m] += drift[i] * gap
+        usual[who, m] += drift[i] * missing
 
 
 class RealMoney(Believer):
@@ -334,75 +428,33 @@ class RealMoney(Believer):
             home = self.home_ccy[member]
             tables = (t.take(flat) for t in (self.hedge, self.response, self.drift, self.share, self.spread))
             pair, sign = LEG_PAIR[:, home, market], LEG_SIGN[:, home, market]
-            self._cells = Cells(self.habitat, flat, member, market, IS_FX[market], pair, sign, *tables)
+            self._cells = Cells(self.habitat, member, market, IS_FX[market], pair, sign, *tables)
         return self._cells
 
     def stock(self, cells: Cells) -> np.ndarray:
         """Units owned; of exchange rates, firms' forwards, (cells,)."""
         return np.asarray(_stock(self.book.units, self.book.contracts, cells.member, cells.market, cells.currency))
 
-    def fiscal_stock(self, cells: Cells, priced: np.ndarray) -> np.ndarray:
-        """Units added for the fiscal premium, (cells,): bonds sold, dollars bought. priced: (members,) % of GDP."""
-        return cells.response * self.premium_log[cells.market] * priced[cells.member]
-
     def decide(self, view: View) -> np.ndarray:
         """Concern and clients first, then the way to the wanted stock with what may still be sold."""
         self.hear(view)
         cells = self.cells
-        value, stock = view.unit_value_usd[cells.market], self.stock(cells)
-        left = np.where(cells.currency, np.inf, stock * value)
-        blocks = [no_orders()]
+        where = (cells.member, cells.market, cells.currency, cells.pair, cells.sign, cells.hedge)
+        value, stock = view.unit_value_usd, self.stock(cells)
+        left = _for_sale(stock, value, cells.market, cells.currency)
+        out, n = np.empty(5 * left.size, dtype=ORDER), 0
         if view.on("fiscal_concern") and self.newly_priced.any():
-            fiscal = np.maximum(self.fiscal_stock(cells, self.newly_priced) * value, -left)
-            blocks.append(cells.orders("fiscal_concern", fiscal, -left))
-            left = left + np.minimum(fiscal, 0.0)
+            n = _act_on_concern(out, left, value, self.premium_log, self.newly_priced, cells.response, *where)
         if view.on("client_flows"):
-            clients = np.clip(self.client_flows(view, cells), -left, left)
-            blocks.append(cells.orders("client_flows", clients, -left))
-            left = left + np.minimum(clients, 0.0)
+            n = _serve_clients(out, n, left, self.client_flows(view, cells), *where)
         if view.on("habitat_demand"):
-            gap, held = self.misalignment(view, cells), self.held_for_value(stock, cells)
-            pace = self.pace_of(gap, cells)
-            quantity = np.maximum(self.habitat_demand(gap, held, pace, cells) * value, -left)
-            blocks.append(cells.orders("valuation", quantity, -left, slope=pace * cells.response * value))
-            blocks += self._bargains(gap, held, pace, cells, value)
-        return join(blocks)
-
-    def _bargains(
-        self, gap: np.ndarray, held: np.ndarray, pace: np.ndarray, cells: Cells, value: np.ndarray
-    ) -> list[np.ndarray]:
-        """Limit orders in currencies further than `fx_haste_gap_pct` from what is thought right, on either side.
-
-        What the day's pace would leave for later is done at once at such a price: (1 - pace) x (wanted change beyond
-        the gap). Firms that sit out a usual day do not sit out a crash.
-        """
-        patience, haste_gap = (1.0 - pace) * cells.currency, self.params.fx_haste_gap_pct / 100.0
-        slope, everything = patience * cells.response * value, np.full(gap.size, -np.inf)
-        low, high = (self.habitat_demand(gap + off, held, patience, cells) * value for off in (-haste_gap, haste_gap))
-        return [
-            cells.orders("valuation", low, np.zeros(gap.size), slope=slope),
-            cells.orders("valuation", high, everything, 0.0, slope=slope),
-        ]
-
-    def misalignment(self, view: View, cells: Cells) -> np.ndarray:
-        """What is thought right less the quote, log price, (cells,)."""
-        return np.asarray(self.anchor.take(cells.flat) + (self.revaluation(view) - view.log_price)[cells.market])
-
-    def pace_of(self, gap: np.ndarray, cells: Cells) -> np.ndarray:
-        """Share of the way to the wanted stock gone today, (cells,): 1 - 2^(-haste / half-life).
-
-        haste: 1; of currencies 1 + (gap / `fx_haste_gap_pct`)^2, since large misalignments are acted on faster.
-        """
-        haste = np.where(cells.currency, 1.0 + (100.0 * gap / self.params.fx_haste_gap_pct) ** 2, 1.0)
-        return np.asarray(1.0 - (1.0 - self.pace[cells.market]) ** haste)
-
-    def held_for_value(self, stock: np.ndarray, cells: Cells) -> np.ndarray:
-        """Units owned, (cells,), were it not for concern: what concern has sold does not count as missing."""
-        return stock - self.fiscal_stock(cells, self.priced_deficit - self.newly_priced)
-
-    def habitat_demand(self, gap: np.ndarray, held: np.ndarray, pace: np.ndarray, cells: Cells) -> np.ndarray:
-        """Units bought for value at the quote, (cells,). gap, pace: as in `misalignment`, `pace_of`."""
-        return wanted_change(gap, held, self.usual.take(cells.flat), cells.response, pace)
+            right = self.revaluation(view) - view.log_price
+            acted_on = self.priced_deficit - self.newly_priced
+            n = _trade_on_value(
+                out, n, left, value, stock, right, self.anchor, self.usual, self.premium_log, acted_on, self.pace,
+                self.params.fx_haste_gap_pct, cells.response, *where,
+            )  # fmt: skip
+        return out[:n]
 
     def client_flows(self, view: View, cells: Cells) -> np.ndarray:
         """Subscriptions and redemptions in home markets and firms' currency business, (cells,), USD bn.
@@ -411,21 +463,23 @@ class RealMoney(Believer):
         market, but do not wait for it to fill. Purchases are cut like sales, at what is owned, so that flows balance.
         """
         rng, p = view.streams.on(self.id, "client_flows", view.day), self.params
-        common = rng.standard_normal(N_MARKETS)[cells.market]
-        own = rng.standard_normal((self.n, SLOTS))[self.ids[cells.member], SLOT[cells.market]]
+        common = rng.standard_normal(N_MARKETS)
+        own = rng.standard_normal((self.n, SLOTS))
         depth = np.sqrt(self.usual_depth * np.minimum(view.depth, self.usual_depth))
-        flow_sd = p.flow_to_depth * depth * view.calm_vol / np.maximum(self.related, 1.0)
-        return client_flow(flow_sd[cells.market], cells.share, cells.spread, common, own, p.flow_common_share)
+        sd = p.flow_to_depth * depth * view.calm_vol / np.maximum(self.related, 1.0)
+        return np.asarray(
+            _flows(
+                sd, cells.share, cells.spread, common, own, p.flow_common_share, self.ids, cells.member, cells.market
+            )
+        )
 
     def end_of_day(self, view: View) -> None:
         """A level that holds becomes the new normal, and so does the stock held at it."""
         cells = self.cells
-        anchor, usual = self.anchor.take(cells.flat), self.usual.take(cells.flat)
-        premium = self.premium_log[cells.market] * self.priced_deficit[cells.member]
-        gap = (view.log_price - self.revaluation(view))[cells.market] - anchor - premium
-        missing = self.stock(cells) - self.fiscal_stock(cells, self.priced_deficit) - usual
-        self.anchor.put(cells.flat, anchor + cells.drift * gap)
-        self.usual.put(cells.flat, usual + cells.drift * missing)
+        _settle_down(
+            self.anchor, self.usual, view.log_price - self.revaluation(view), self.stock(cells), self.premium_log,
+            self.priced_deficit, cells.response, cells.drift, cells.member, cells.market,
+        )  # fmt: skip
         keep = 0.5 ** (1.0 / self.params.usual_depth_half_life_days)
         self.usual_depth = keep * self.usual_depth + (1.0 - keep) * view.depth
 
