@@ -1,14 +1,13 @@
 """Carry traders: funds that borrow yen to own what pays more, and retail traders who lean against moves of USDJPY."""
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import mesa
 import numpy as np
+from numba import njit
 from pydantic import model_validator
 
 from abm.agents.base import Opening, Params, Sector, par
-from abm.agents.kernels import contrarian_trades
 from abm.world.economy import Public, path_average_pct
 from abm.world.instruments import AUD, COST_BP, INDEX, JPY, N_MARKETS, QUOTE_CCY, USD, USDJPY, fx_legs, indices
 from abm.world.margin import BROKER, RETAIL_FX_RATE, initial_rates
@@ -22,6 +21,7 @@ USDMXN: Final = INDEX["USDMXN"]
 LIQUID_FIRST: Final = np.argsort(COST_BP[ASSETS], kind="stable")
 LOOKBACKS: Final = np.arange(20, 61)  # days of the retail traders' moving averages
 DUST_USD_BN: Final = 1e-12  # a tenth of a cent: what rounding leaves of a closed position is not traded
+CARRY, CARRY_UNWIND, RISK_LIMIT, STOP_LOSS = (REASON[r] for r in ("carry", "carry_unwind", "risk_limit", "stop_loss"))
 
 
 class CarryParams(Params):
@@ -174,26 +174,85 @@ def basket_volatility(weights: np.ndarray, view: View, funding: int) -> np.ndarr
 
     S: running correlations with the volatilities sigma20 (20-day half-life) that brokers and funds quote.
     """
-    exposure = EXPOSURES[funding] * (view.vol / np.sqrt(np.diag(view.covariance)))
-    daily = exposure @ view.covariance @ exposure.T
-    return np.asarray(np.sqrt(DAYS_PER_YEAR * ((weights @ daily) * weights).sum(axis=1)))
+    exposure = EXPOSURES[funding] * (view.vol / np.sqrt(view.covariance.diagonal()))
+    return _annual_sd(weights, weights @ (exposure @ view.covariance @ exposure.T))
 
 
-def trend_factor(loss_sd: np.ndarray, turn: float, width: float, cut: float) -> np.ndarray:
+@njit(cache=True)
+def _annual_sd(weights: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """sqrt(250 sum_k w_k cov(basket, k)), (members,); weights, covariance with the basket: (members, assets)."""
+    out = np.empty(weights.shape[0])
+    for i in range(out.size):
+        variance = 0.0
+        for k in range(weights.shape[1]):
+            variance += covariance[i, k] * weights[i, k]
+        out[i] = np.sqrt(DAYS_PER_YEAR * variance)
+    return out
+
+
+@njit(cache=True)
+def changes_by_lookback(
+    log_price: np.ndarray, history: np.ndarray, exposures: np.ndarray, lookback_days: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Log change of every asset in the funding currency over 0, 1 ... days, (days, assets), as far as any fund looks.
+
+    exposures: (assets, markets). lookback_days: column of the sector, of which the funds have ``rows``.
+    """
+    most = 0
+    for row in rows:
+        most = max(most, lookback_days[row])
+    if most >= history.shape[0]:
+        raise IndexError("a fund looks back further than the history of prices")
+    out = np.zeros((most + 1, exposures.shape[0]))
+    for days in range(most + 1):
+        then = history[history.shape[0] - 1 - days]
+        for k in range(exposures.shape[0]):
+            for m in range(log_price.size):
+                out[days, k] += exposures[k, m] * (log_price[m] - then[m])
+    return out
+
+
+@njit(cache=True)
+def trend_factor(loss_sd: Any, turn: float, width: float, cut: float) -> Any:
     """Share of leverage kept after a loss of so many standard deviations: from one at none to 1 - cut."""
     logistic = (1.0 + np.exp(-turn / width)) / (1.0 + np.exp((loss_sd - turn) / width))
-    return np.asarray(1.0 - cut + cut * logistic)
+    return 1.0 - cut + cut * logistic
 
 
-def yen_share(public: Public, calm: Public, response: np.ndarray, hike_weight: float) -> np.ndarray:
-    """Share of the debt kept in yen, exp(-response x fear), (members,).
+@njit(cache=True, error_model="numpy")
+def wanted_leverage(
+    risk: np.ndarray, carry_pct: np.ndarray, weights: np.ndarray, change: np.ndarray, rows: np.ndarray,
+    scale: np.ndarray, hurdle_pct: np.ndarray, leverage_open: np.ndarray, var_slack: np.ndarray,
+    risk_open: np.ndarray, own_limit: np.ndarray, lookback_days: np.ndarray, confidence: np.ndarray,
+    composure: float, turn: float, width: float, cut: float,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """min(own limit, scale (carry - hurdle) / risk, VaR limit) x trend factor x confidence x composure, (funds,).
 
-    fear: rise since day 0 of perceived intervention risk plus ``hike_weight`` times that of perceived hike risk. Fear
-    of the authorities is fear for one currency: the debt is moved into dollars, the assets stay.
+    VaR limit: leverage and room on day 0 x risk on day 0 / risk. Trend: loss of the basket over the fund's lookback in
+    standard deviations. Second, whether the VaR limit binds. risk, carry_pct: (funds,); weights: (funds, assets);
+    change: `changes_by_lookback`; the other arrays are columns of the sector, of which the funds have ``rows``.
     """
-    fear = max(public.intervention_risk - calm.intervention_risk, 0.0)
-    fear += hike_weight * max(public.hike_risk - calm.hike_risk, 0.0)
-    return np.asarray(np.exp(-response * fear))
+    wanted, at_var = np.empty(rows.size), np.empty(rows.size, dtype=np.bool_)
+    for i, row in enumerate(rows):
+        appetite = scale[row] * max(carry_pct[i] - hurdle_pct[row], 0.0) / risk[i]
+        var_limit = leverage_open[row] * var_slack[row] * risk_open[row] / risk[i]
+        least = min(own_limit[row], appetite, var_limit)
+        days, gain = lookback_days[row], 0.0
+        for k in range(weights.shape[1]):
+            gain += weights[i, k] * change[days, k]
+        loss_sd = -gain / (risk[i] * np.sqrt(days / DAYS_PER_YEAR))
+        kept = trend_factor(loss_sd, turn, width, cut) * confidence[row] * composure
+        wanted[i], at_var[i] = min(least * kept, own_limit[row]), var_limit <= least
+    return wanted, at_var
+
+
+def fear_of_authorities(public: Public, calm: Public, hike_weight: float) -> float:
+    """Rise since day 0 of perceived intervention risk plus ``hike_weight`` times that of perceived hike risk.
+
+    Fear of the authorities is fear for one currency: the debt is moved into dollars, the assets stay.
+    """
+    operation = max(public.intervention_risk - calm.intervention_risk, 0.0)
+    return float(operation + hike_weight * max(public.hike_risk - calm.hike_risk, 0.0))
 
 
 def sell_most_liquid_first(held: np.ndarray, freed: np.ndarray, need: np.ndarray) -> np.ndarray:
@@ -209,8 +268,33 @@ def sell_most_liquid_first(held: np.ndarray, freed: np.ndarray, need: np.ndarray
     return sold
 
 
-@dataclass(frozen=True)
-class _Books:
+@njit(cache=True)
+def asset_positions(
+    rows: np.ndarray, units: np.ndarray, cash: np.ndarray, loans: np.ndarray, log_price: np.ndarray
+) -> np.ndarray:
+    """Positions in the order of ASSETS, USD bn, (rows, assets): units at their prices, Australian dollars less loans.
+
+    units, cash, loans, log_price: tables of the sector's book and the prices, of which ``rows`` are looked at.
+    """
+    value, held = np.exp(log_price[ASSETS]), np.empty((rows.size, ASSETS.size))
+    value[EMBOND] /= np.exp(log_price[USDMXN])
+    for i, row in enumerate(rows):
+        for k in range(ASSETS.size):
+            held[i, k] = units[row, ASSETS[k]] * value[k]
+        held[i, AUD_CASH] = (cash[row, AUD] - loans[row, AUD]) * value[AUD_CASH]
+    return held
+
+
+@njit(cache=True)
+def yen_owed(rows: np.ndarray, cash: np.ndarray, loans: np.ndarray, log_price: np.ndarray) -> np.ndarray:
+    """Yen owed less yen owned, USD bn, (rows,)."""
+    out, usd_per_yen = np.empty(rows.size), np.exp(-log_price[USDJPY])
+    for i, row in enumerate(rows):
+        out[i] = (loans[row, JPY] - cash[row, JPY]) * usd_per_yen
+    return out
+
+
+class _Books(NamedTuple):
     """What some funds own and owe at the quote, USD bn: rows of the sector, held (funds, assets), the rest (funds,).
 
     equity: not below zero. yen_debt: yen owed less yen owned.
@@ -222,16 +306,193 @@ class _Books:
     equity: np.ndarray
     yen_debt: np.ndarray
 
-    @property
-    def debt(self) -> np.ndarray:
-        """Debt in all currencies."""
-        return np.asarray(self.gross - self.equity)
 
-    def yen_share(self, unlevered: np.ndarray) -> np.ndarray:
-        """Part of the debt that is in yen; ``unlevered`` where there is hardly any debt."""
-        levered = self.debt > 0.05 * self.gross
-        share = np.clip(self.yen_debt / np.where(levered, self.debt, 1.0), 0.0, 1.5)
-        return np.where(levered, share, unlevered)
+@njit(cache=True)
+def _without_shorts(held: np.ndarray, equity: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Set positions below zero to zero in place; their sum by fund and the equity of ``rows``, not below zero."""
+    gross, own = np.zeros(rows.size), np.empty(rows.size)
+    for i, row in enumerate(rows):
+        for k in range(held.shape[1]):
+            held[i, k] = max(held[i, k], 0.0)
+            gross[i] += held[i, k]
+        own[i] = max(equity[row], 0.0)
+    return gross, own
+
+
+@njit(cache=True)
+def stops_hit(rows: np.ndarray, equity: np.ndarray, peak: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Whether equity is below (1 - stop) x the best equity remembered, flags (funds,); a stop is at most 0.9.
+
+    equity: (funds,); peak, stop: columns of the sector, of which the funds have ``rows``.
+    """
+    hit = np.empty(rows.size, dtype=np.bool_)
+    for i, row in enumerate(rows):
+        hit[i] = equity[i] < (1.0 - min(stop[row], 0.9)) * peak[row]
+    return hit
+
+
+@njit(cache=True)
+def trades_to_wanted_leverage(
+    rows: np.ndarray, held: np.ndarray, gross: np.ndarray, equity: np.ndarray, wanted: np.ndarray,
+    stopped: np.ndarray, weights: np.ndarray, band: np.ndarray, horizon_days: np.ndarray, haste: float,
+) -> tuple[np.ndarray, bool]:  # fmt: skip
+    """(1 - exp(-haste / horizon)) x (wanted x equity - gross), USD bn, (funds, assets), and whether anybody trades.
+
+    Funds inside their band or at their stop do nothing. Purchases go by policy weights, sales are pro rata to holdings.
+    weights, band, horizon_days: columns of the sector, of which the funds have ``rows``; the rest is by fund.
+    """
+    trade, anybody = np.zeros(held.shape), False
+    for i, row in enumerate(rows):
+        gap = wanted[i] * equity[i] - gross[i]
+        if stopped[i] or not abs(gap) > band[row] * max(gross[i], gross[i] + gap):
+            continue
+        anybody = True
+        gap *= -np.expm1(-haste / horizon_days[row])
+        for k in range(held.shape[1]):
+            trade[i, k] = gap * (weights[row, k] if gap > 0.0 else held[i, k] / max(gross[i], 1e-300))
+    return trade, anybody
+
+
+@njit(cache=True)
+def yen_part_of_debt(debt: float, gross: float, yen_debt: float, unlevered: float) -> float:
+    """Part of a fund's debt that is in yen, 0 to 1.5; ``unlevered`` where there is hardly any debt."""
+    return min(max(yen_debt / debt, 0.0), 1.5) if debt > 0.05 * gross else unlevered
+
+
+@njit(cache=True)
+def yen_trades(
+    rows: np.ndarray, gross: np.ndarray, equity: np.ndarray, yen_debt: np.ndarray, trade: np.ndarray,
+    stopped: np.ndarray, response: np.ndarray, leverage_open: np.ndarray, horizon_days: np.ndarray,
+    crowding: float, crowding_weight: float, fear: float, haste: float, band: float,
+) -> tuple[np.ndarray, np.ndarray, bool]:  # fmt: skip
+    """Dollars bought for yen, USD bn, (funds,): with the assets traded, by choice, and whether anybody chooses to.
+
+    Yen debt goes to share x (assets after trading - equity). The share moves towards the one wished for,
+    exp(-response x fear), at the fund's pace 1 - exp(-haste / horizon) once it is out of its ``band``. The response
+    rises with crowding: the more crowded yen shorts are, the fewer wish to be the last to leave. Crowding counts yen
+    shorts against July 2024, times the fund's own leverage against its usual one, at most three times (Brunnermeier,
+    Nagel and Pedersen 2008). Debt that assets sold no longer need is repaid with them: nobody keeps a short without its
+    asset. response, leverage_open, horizon_days: columns of the sector, of which the funds have ``rows``.
+    """
+    with_assets, chosen, anybody = np.zeros(rows.size), np.zeros(rows.size), False
+    for i, row in enumerate(rows):
+        crowd = crowding * min(gross[i] / max(equity[i], 1e-300) / leverage_open[row], 3.0)
+        wished = np.exp(-(response[row] * (1.0 + crowding_weight * crowd)) * fear)
+        debt = gross[i] - equity[i]
+        share = yen_part_of_debt(debt, gross[i], yen_debt[i], wished)
+        off = abs(wished - share) > band
+        if off:
+            share += -np.expm1(-haste / horizon_days[row]) * (wished - share)
+        traded = trade[i].sum()
+        yen = share * max(debt + traded, 0.0) - yen_debt[i] if off or trade[i].any() else 0.0
+        with_assets[i] = yen if stopped[i] else share * traded
+        chosen[i] = yen - with_assets[i]
+        anybody |= chosen[i] != 0.0
+    return with_assets, chosen, anybody
+
+
+@njit(cache=True)
+def reasons(trade: np.ndarray, yen: np.ndarray, at_var: np.ndarray, stopped: np.ndarray) -> np.ndarray:
+    """Why a fund trades, (funds,): its stop; a larger carry position; a smaller one, under its VaR limit or not."""
+    out = np.empty(yen.size, dtype=np.int32)
+    for i in range(yen.size):
+        sold = trade[i].sum()
+        if stopped[i]:
+            out[i] = STOP_LOSS
+        elif sold + yen[i] > 0.0:
+            out[i] = CARRY
+        else:
+            out[i] = RISK_LIMIT if at_var[i] and sold < 0.0 else CARRY_UNWIND
+    return out
+
+
+@njit(cache=True)
+def drop_dust(trade: np.ndarray, yen: np.ndarray) -> np.ndarray:
+    """Set trades up to DUST_USD_BN to zero in place; positions of the funds that trade then."""
+    trading = np.zeros(yen.size, dtype=np.bool_)
+    for i in range(yen.size):
+        yen[i] = yen[i] if abs(yen[i]) > DUST_USD_BN else 0.0
+        trading[i] = yen[i] != 0.0
+        for k in range(trade.shape[1]):
+            trade[i, k] = trade[i, k] if abs(trade[i, k]) > DUST_USD_BN else 0.0
+            trading[i] |= trade[i, k] != 0.0
+    return np.flatnonzero(trading)
+
+
+@njit(cache=True)
+def yen_shares(gross: np.ndarray, equity: np.ndarray, yen_debt: np.ndarray) -> np.ndarray:
+    """Part of the debt of called funds that is in yen, 0 to 1, (funds,)."""
+    out = np.empty(gross.size)
+    for i in range(out.size):
+        out[i] = min(yen_part_of_debt(gross[i] - equity[i], gross[i], yen_debt[i], 1.0), 1.0)
+    return out
+
+
+@njit(cache=True)
+def retail_trades(
+    is_fund: np.ndarray, core_usd_bn: np.ndarray, response_usd_bn: np.ndarray, band_usd_bn: np.ndarray,
+    leverage: np.ndarray, lookback_days: np.ndarray, dollars: np.ndarray, equity: np.ndarray,
+    log_price: float, closes: np.ndarray, value_usd: float,
+) -> np.ndarray:  # fmt: skip
+    """Dollars that retail accounts buy by contract, USD bn, (members,); 0 for funds.
+
+    An account leans against the gap of price and moving average: it trades to clip(core - response x gap, -most, most)
+    once it is more than its band away from it. most: twice its usual leverage, at most the legal one, times equity.
+    log_price, closes (days,), value_usd: of USDJPY; dollars: contracts held; equity: USD bn; all else columns.
+    """
+    average, total = np.empty(LOOKBACKS[-1] + 1), 0.0
+    for days in range(1, average.size):
+        total += closes[closes.size - days]
+        average[days] = total / days
+    trade = np.zeros(is_fund.size)
+    for i in range(trade.size):
+        if is_fund[i]:
+            continue
+        most = min(2.0 * leverage[i], 1.0 / RETAIL_FX_RATE) * max(equity[i], 0.0)
+        target = core_usd_bn[i] - response_usd_bn[i] * (log_price - average[lookback_days[i]])
+        gap = min(max(target, -most), most) - dollars[i] * value_usd
+        if abs(gap) > band_usd_bn[i]:
+            trade[i] = gap
+    return trade
+
+
+@njit(cache=True)
+def margin_calls(
+    is_fund: np.ndarray, initial: np.ndarray, dollars: np.ndarray, value_usd: float, legal: float,
+    equity: np.ndarray, maintenance_share: float,
+) -> np.ndarray:  # fmt: skip
+    """What called accounts lack to their initial margin, USD bn, (members,); 0 where none is called.
+
+    Called: equity below ``maintenance_share`` x initial margin. That is ``initial`` for a fund and ``legal`` x notional
+    of the dollars held by contract for a retail account.
+    """
+    need = np.zeros(is_fund.size)
+    for i in range(need.size):
+        notional = abs(dollars[i]) * value_usd
+        margin = initial[i] if is_fund[i] else legal * notional if notional > DUST_USD_BN else 0.0
+        if margin > 0.0 and equity[i] < maintenance_share * margin:
+            need[i] = margin - equity[i]
+    return need
+
+
+@njit(cache=True)
+def after_the_close(
+    equity: np.ndarray, peak: np.ndarray, confidence: np.ndarray, stopped: np.ndarray,
+    peak_kept: float, doubt_kept: float, left_by_stop: float,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Best equity remembered, USD bn, and confidence after a day, (members,) each.
+
+    The gap to the best equity shrinks by ``peak_kept`` a day, what lacks to full confidence by ``doubt_kept``; a stop
+    makes today's equity the one to remember and leaves ``left_by_stop`` of confidence.
+    """
+    peaks, sure = np.empty(equity.size), np.empty(equity.size)
+    for i in range(equity.size):
+        if stopped[i]:
+            peaks[i], sure[i] = equity[i], left_by_stop * confidence[i]
+        else:
+            peaks[i] = max(equity[i], equity[i] + (peak[i] - equity[i]) * peak_kept)
+            sure[i] = 1.0 - (1.0 - confidence[i]) * doubt_kept
+    return peaks, sure
 
 
 # -- the sector ----------------------------------------------------------------------------------------------------
@@ -340,35 +601,23 @@ class CarryTraders(Sector):
 
     def assets_usd(self, log_price: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Positions in the order of ASSETS, USD bn, (rows, assets)."""
-        aud_usd = np.exp(log_price[ASSETS[AUD_CASH]])
-        value = np.exp(log_price[ASSETS])
-        value[EMBOND] /= np.exp(log_price[USDMXN])
-        held: np.ndarray = self.book.units[rows[:, None], ASSETS] * value
-        held[:, AUD_CASH] = (self.book.cash[rows, AUD] - self.book.loans[rows, AUD]) * aud_usd
-        return held
+        return asset_positions(rows, self.book.units, self.book.cash, self.book.loans, log_price)
 
     def yen_debt_usd(self, log_price: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Yen owed less yen owned, USD bn, (rows,)."""
-        owed = self.book.loans[rows, JPY] - self.book.cash[rows, JPY]
-        return np.asarray(owed * np.exp(-log_price[USDJPY]))
+        return yen_owed(rows, self.book.cash, self.book.loans, log_price)
 
     def desired_leverage(self, view: View, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """min(own limit, scale (carry - hurdle) / volatility, VaR limit) x trend x risk aversion x confidence, (rows,).
-
-        Second, whether the VaR limit is the one that binds.
-        """
-        p, funding, weights = self.params, self._funding(view), self.weights[rows]
-        risk = basket_volatility(weights, view, funding)
-        carry = weights @ carry_pct(view, p, funding) - self.hurdle_pct[rows]
-        appetite = self.scale[rows] * np.maximum(carry, 0.0) / risk
-        var_limit = self.leverage_open[rows] * self.var_slack[rows] * self.risk_open[rows] / risk
-        least = np.minimum(np.minimum(self.leverage_limit[rows], appetite), var_limit)
-        days = self.lookback_days[rows]
-        changes = (view.log_price - view.history[-1 - days]) @ EXPOSURES[funding].T
-        loss_sd = -(weights * changes).sum(axis=1) / (risk * np.sqrt(days / DAYS_PER_YEAR))
-        kept = trend_factor(loss_sd, p.trend_turn, p.trend_width, p.trend_cut) * self.confidence[rows]
-        kept *= np.exp(-p.vix_response * max(view.public.risk_aversion_sd, 0.0))
-        return np.minimum(least * kept, self.leverage_limit[rows]), var_limit <= least
+        """`wanted_leverage` of some funds, (rows,), and whether the VaR limit is the one that binds."""
+        p, funding, weights = self.params, self._funding(view), self.weights.take(rows, axis=0)
+        lookback, exposures = self.lookback_days, EXPOSURES[funding]
+        return wanted_leverage(
+            basket_volatility(weights, view, funding), weights @ carry_pct(view, p, funding), weights,
+            changes_by_lookback(view.log_price, view.history, exposures, lookback, rows), rows,
+            self.scale, self.hurdle_pct, self.leverage_open, self.var_slack, self.risk_open, self.leverage_limit,
+            lookback, self.confidence, np.exp(-p.vix_response * max(view.public.risk_aversion_sd, 0.0)),
+            p.trend_turn, p.trend_width, p.trend_cut,
+        )  # fmt: skip
 
     # -- what a fund does --------------------------------------------------------------------------------------------
 
@@ -384,21 +633,17 @@ class CarryTraders(Sector):
 
     def _fund_orders(self, view: View, equity: np.ndarray) -> np.ndarray:
         books = self._books(view, np.flatnonzero(self.is_fund), equity)
-        stopped = books.equity < (1.0 - np.minimum(self.stop[books.rows], 0.9)) * self.peak_usd_bn[books.rows]
+        stopped = stops_hit(books.rows, books.equity, self.peak_usd_bn, self.stop)
         self.stopped[books.rows] = stopped
         wanted, at_var = self.desired_leverage(view, books.rows)
         trade = self._asset_trades(view, books, wanted, stopped)
         yen = self._yen_trades(view, books, trade, stopped) if self._funding(view) == JPY else np.zeros(stopped.size)
-        sold = trade.sum(axis=1)
-        reason = np.where(sold + yen > 0.0, REASON["carry"], REASON["carry_unwind"])
-        reason[at_var & (sold < 0.0) & (sold + yen <= 0.0)] = REASON["risk_limit"]
-        reason[stopped] = REASON["stop_loss"]
-        return self._fund_rows(books, trade, yen, reason)
+        return self._fund_rows(books, trade, yen, reasons(trade, yen, at_var, stopped))
 
     def _books(self, view: View, rows: np.ndarray, equity: np.ndarray) -> _Books:
-        held = np.maximum(self.assets_usd(view.log_price, rows), 0.0)
-        owed = self.yen_debt_usd(view.log_price, rows)
-        return _Books(rows, held, held.sum(axis=1), np.maximum(equity[rows], 0.0), owed)
+        held = self.assets_usd(view.log_price, rows)
+        gross, own = _without_shorts(held, equity, rows)
+        return _Books(rows, held, gross, own, self.yen_debt_usd(view.log_price, rows))
 
     def _haste(self, view: View) -> float:
         """How much faster and with how little regard for depth funds trade as an operation is feared; one in calm."""
@@ -418,85 +663,63 @@ class CarryTraders(Sector):
 
         Each day a part 1 - exp(-haste / horizon) of the gap, by policy weights upwards, pro rata downwards.
         """
-        rows, gross = books.rows, books.gross
-        gap = wanted * books.equity - gross
-        off = (np.abs(gap) > self.band[rows] * np.maximum(gross, gross + gap)) & ~stopped
-        gap = np.where(off, -np.expm1(-self._haste(view) / self.horizon_days[rows]) * gap, 0.0)
-        mix = books.held / np.maximum(gross, 1e-300)[:, None]
-        trade = gap[:, None] * np.where(gap[:, None] > 0.0, self.weights[rows], mix)
-        trade = self._within_depth(view, ASSETS, trade)
-        trade[:, EMBOND] = self._within_depth(view, USDMXN, trade[:, EMBOND])
-        trade[stopped] = -self.params.stop_cut * books.held[stopped]
+        rows, held, gross, equity, _ = books
+        trade, anybody = trades_to_wanted_leverage(
+            rows, held, gross, equity, wanted, stopped, self.weights, self.band, self.horizon_days, self._haste(view)
+        )
+        if anybody:
+            trade = self._within_depth(view, ASSETS, trade)
+            trade[:, EMBOND] = self._within_depth(view, USDMXN, trade[:, EMBOND])
+        if stopped.any():
+            trade[stopped] = -self.params.stop_cut * held[stopped]
         return trade
 
     def _yen_trades(self, view: View, books: _Books, trade: np.ndarray, stopped: np.ndarray) -> np.ndarray:
-        """Dollars bought for yen (funds,), USD bn: yen debt goes to ``share x (assets after trading - equity)``.
-
-        The share moves towards the one wished for at the fund's pace once it is out of its band, within the market's
-        depth. Debt that assets sold no longer need is repaid with them: nobody keeps a short without its asset.
-        """
-        wished = yen_share(view.public, self.calm_public, self._response(books), self.params.hike_weight)
-        share = books.yen_share(wished)
-        off = np.abs(wished - share) > self.params.yen_band
-        pace = -np.expm1(-self._haste(view) / self.horizon_days[books.rows])
-        share = np.where(off, share + pace * (wished - share), share)
-        after = share * np.maximum(books.debt + trade.sum(axis=1), 0.0)
-        yen = np.where(off | trade.any(axis=1), after - books.yen_debt, 0.0)
-        with_assets = np.where(stopped, yen, share * trade.sum(axis=1))
-        return with_assets + self._within_depth(view, USDJPY, yen - with_assets)
-
-    def _response(self, books: _Books) -> np.ndarray:
-        """Response to fear: the more crowded yen shorts are, the fewer wish to be the last to leave.
-
-        Crowding counts yen shorts against July 2024, times the fund's own leverage against its usual one
-        (Brunnermeier, Nagel and Pedersen 2008).
-        """
-        leverage = books.gross / np.maximum(books.equity, 1e-300)
-        crowd = self.params.crowding * np.minimum(leverage / self.leverage_open[books.rows], 3.0)
-        return np.asarray(self.response[books.rows] * (1.0 + self.params.crowding_weight * crowd))
+        """Dollars bought for yen (funds,), USD bn; what a fund chooses to move is kept within the market's depth."""
+        p, (rows, _, gross, equity, yen_debt) = self.params, books
+        fear = fear_of_authorities(view.public, self.calm_public, p.hike_weight)
+        with_assets, chosen, anybody = yen_trades(
+            rows, gross, equity, yen_debt, trade, stopped, self.response, self.leverage_open, self.horizon_days,
+            p.crowding, p.crowding_weight, fear, self._haste(view), p.yen_band,
+        )  # fmt: skip
+        return with_assets + self._within_depth(view, USDJPY, chosen) if anybody else with_assets
 
     def _fund_rows(self, books: _Books, trade: np.ndarray, yen: np.ndarray, reason: np.ndarray) -> np.ndarray:
         """Order rows of the funds that trade: assets against dollars, dollars against yen."""
-        trade = np.where(np.abs(trade) > DUST_USD_BN, trade, 0.0)
-        yen = np.where(np.abs(yen) > DUST_USD_BN, yen, 0.0)
-        t = np.flatnonzero(trade.any(axis=1) | (yen != 0.0))
+        t = drop_dust(trade, yen)
         if not t.size:
             return no_orders()
         who = books.rows[t]
         assets = post(ASSETS, trade[t], "carry", lo=-books.held[t], funding=USD, members=who)
         block = join([assets, post(USDJPY, yen[t], "carry", members=who)])
         code = np.zeros(self.n, dtype=np.int32)
-        code[books.rows] = reason
+        code[who] = reason[t]
         block["reason"] = code[block["member"]]
         return block
 
     # -- what a retail account does ----------------------------------------------------------------------------------
 
     def _retail_orders(self, view: View, equity: np.ndarray) -> np.ndarray:
-        p = self.params
-        closes = view.history[-LOOKBACKS[-1] :, USDJPY][::-1]
-        average = (np.cumsum(closes) / np.arange(1, closes.size + 1))[LOOKBACKS[0] - 1 :]
-        gap = view.log_price[USDJPY] - average[self.lookback_days - LOOKBACKS[0]]
-        position = self.book.contracts[: self.n, USDJPY] * view.unit_value_usd[USDJPY]
-        most = np.minimum(2.0 * self.retail_leverage, 1.0 / RETAIL_FX_RATE) * np.maximum(equity, 0.0)
-        trade = contrarian_trades(
-            ~self.is_fund, self.core_usd_bn, self.response_usd_bn, gap, position, most, self.retail_band_usd_bn
-        )
-        usual = min(1.0, float(view.calm_vol[USDJPY] / view.vol[USDJPY]))
-        trade = self.respect_depth(view, USDJPY, trade, p.depth_share * usual)
+        trade = retail_trades(
+            self.is_fund, self.core_usd_bn, self.response_usd_bn, self.retail_band_usd_bn, self.retail_leverage,
+            self.lookback_days, self.book.contracts[: self.n, USDJPY], equity, view.log_price[USDJPY],
+            view.history[:, USDJPY], view.unit_value_usd[USDJPY],
+        )  # fmt: skip
         t = np.flatnonzero(trade)
         if not t.size:
             return no_orders()
+        usual = min(1.0, float(view.calm_vol[USDJPY] / view.vol[USDJPY]))
+        trade = self.respect_depth(view, USDJPY, trade, self.params.depth_share * usual)
         return post(USDJPY, trade[t], "client_flows", contract=True, members=t)
 
     # -- margin ------------------------------------------------------------------------------------------------------
 
     def maintenance_shortfall(self, view: View, initial: np.ndarray, equity: np.ndarray) -> np.ndarray:
         """Funds: the prime broker's rule of the base class. Retail accounts: the legal 4 % as initial margin."""
-        notional = np.abs(self.book.contracts[: self.n, USDJPY]) * view.unit_value_usd[USDJPY]
-        notional = np.where(notional > DUST_USD_BN, notional, 0.0)
-        legal = RETAIL_FX_RATE * view.public.margin_factor.get(self.id, 1.0) * notional
-        return super().maintenance_shortfall(view, np.where(self.is_fund, initial, legal), equity)
+        assert self.margin is not None
+        legal = RETAIL_FX_RATE * view.public.margin_factor.get(self.id, 1.0)
+        dollars, value = self.book.contracts[: self.n, USDJPY], view.unit_value_usd[USDJPY]
+        return margin_calls(self.is_fund, initial, dollars, value, legal, equity, self.margin.maintenance_share)
 
     def raise_cash(self, view: View, need_usd_bn: np.ndarray) -> np.ndarray:
         """A called fund sells what is most liquid until the call is met and repays yen; a retail account is closed."""
@@ -512,7 +735,7 @@ class CarryTraders(Sector):
         assert self.margin is not None
         rates = initial_rates(self.margin, view.vol, view.public.margin_factor.get(self.id, 1.0))
         books = self._books(view, rows, self.book.equity_usd(view.log_price))
-        share = np.minimum(books.yen_share(np.ones(rows.size)), 1.0)
+        share = yen_shares(books.gross, books.equity, books.yen_debt)
         sold = sell_most_liquid_first(books.held, rates[ASSETS] + share[:, None] * rates[USDJPY], need[rows])
         yen = -np.minimum(share * sold.sum(axis=1), np.maximum(books.yen_debt, 0.0))
         return self._fund_rows(books, -sold, yen, np.full(rows.size, REASON["margin_call"]))
@@ -522,11 +745,10 @@ class CarryTraders(Sector):
     def end_of_day(self, view: View) -> None:
         """Losses are counted from a best equity that is slowly forgotten; confidence lost in a stop slowly returns."""
         p = self.params
-        equity = self.book.equity_usd(view.log_price)[: self.n]
-        remembered = equity + (self.peak_usd_bn - equity) * 0.5 ** (1.0 / p.peak_half_life_days)
-        self.peak_usd_bn = np.where(self.stopped, equity, np.maximum(equity, remembered))
-        back = 1.0 - (1.0 - self.confidence) * 0.5 ** (1.0 / p.return_half_life_days)
-        self.confidence = np.where(self.stopped, (1.0 - p.stop_cut) * self.confidence, back)
+        self.peak_usd_bn, self.confidence = after_the_close(
+            self.book.equity_usd(view.log_price)[: self.n], self.peak_usd_bn, self.confidence, self.stopped,
+            0.5 ** (1.0 / p.peak_half_life_days), 0.5 ** (1.0 / p.return_half_life_days), 1.0 - p.stop_cut,
+        )  # fmt: skip
         self.stopped = np.zeros(self.n, dtype=bool)
 
     def gross_usd_bn(self, log_price: np.ndarray) -> float:

@@ -8,35 +8,6 @@ import numpy as np
 from numba import njit
 
 
-def contrarian_trades(
-    active: np.ndarray,
-    core: np.ndarray,
-    response: np.ndarray,
-    gap: np.ndarray,
-    position: np.ndarray,
-    most: np.ndarray,
-    band: np.ndarray,
-) -> np.ndarray:
-    """Trades of traders who lean against the gap of price and moving average, USD bn, (members,).
-
-    target = clip(core - response * gap, -most, most); a member trades to its target once it is more than ``band``
-    away from it. All arguments (members,): active flags, core position, response (USD bn per unit of log price), gap
-    (log price less moving average), position held, largest position, no-trade band (all USD bn).
-    """
-    return np.asarray(_contrarian_trades(active, core, response, gap, position, most, band))
-
-
-@njit(cache=True)
-def _contrarian_trades(active, core, response, gap, position, most, band):  # type: ignore
-    trade = np.zeros(core.size)
-    for i in range(core.size):
-        if active[i]:
-            target = min(max(core[i] - response[i] * gap[i], -most[i]), most[i])
-            if abs(target - position[i]) > band[i]:
-                trade[i] = target - position[i]
-    return trade
-
-
 def plan_positions(
     position: np.ndarray,
     budget: np.ndarray,

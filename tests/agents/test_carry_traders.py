@@ -8,7 +8,6 @@ import pytest
 
 from abm.agents import carry_traders as ct
 from abm.agents.carry_traders import ASSETS, CarryParams, CarryTraders
-from abm.agents.kernels import contrarian_trades
 from abm.world.instruments import AUD, BTC, INDEX, JPY, N_MARKETS, USD, USDJPY
 from abm.world.margin import BROKER, initial_rates, initial_requirement
 from abm.world.orders import REASON
@@ -330,16 +329,56 @@ def test_doubling_everything_doubles_orders():
     np.testing.assert_allclose(2.0 * a["quantity"], b["quantity"], rtol=1e-9)
 
 
-def test_kernel_against_numpy():
+def test_retail_trades_against_numpy():
     rng = np.random.default_rng(5)
-    core, response, gap, position = (rng.standard_normal(1000) for _ in range(4))
-    most, band = rng.random(1000), 0.5 * rng.random(1000)
-    active = rng.random(1000) < 0.7
-    target = np.clip(core - np.abs(response) * gap, -most, most)
-    expected = np.where(active & (np.abs(target - position) > band), target - position, 0.0)
-    got = contrarian_trades(active, core, np.abs(response), gap, position, most, band)
-    np.testing.assert_array_equal(got, expected)
+    n = 1000
+    core, dollars, equity = (rng.standard_normal(n) for _ in range(3))
+    response, band, leverage = rng.random(n), 0.5 * rng.random(n), 20.0 * rng.random(n)
+    is_fund, lookback = rng.random(n) < 0.3, rng.integers(20, 61, n)
+    closes = rng.standard_normal(64)
+    average = np.array([closes[-days:].mean() for days in lookback])
+    most = np.minimum(2.0 * leverage, 25.0) * np.maximum(equity, 0.0)
+    gap = np.clip(core - response * (0.2 - average), -most, most) - 1.5 * dollars
+    expected = np.where(~is_fund & (np.abs(gap) > band), gap, 0.0)
+    columns = (is_fund, core, response, band, leverage, lookback, dollars, equity)
+    got = ct.retail_trades(*columns, 0.2, closes, 1.5)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
     assert 100 < (got != 0.0).sum() < 900
+
+
+def test_margin_calls_against_numpy():
+    rng = np.random.default_rng(6)
+    n = 1000
+    is_fund, initial, dollars, equity = rng.random(n) < 0.3, rng.random(n), rng.standard_normal(n), rng.random(n)
+    dollars[:100] = 0.0
+    margin = np.where(is_fund, initial, 0.04 * np.abs(2.0 * dollars))
+    expected = np.where((margin > 0.0) & (equity < 0.75 * margin), margin - equity, 0.0)
+    got = ct.margin_calls(is_fund, initial, dollars, 2.0, 0.04, equity, 0.75)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+    assert 50 < (got > 0.0).sum() < 500
+
+
+def test_stops_and_confidence_against_numpy():
+    rng = np.random.default_rng(7)
+    n = 1000
+    equity, peak, confidence, stop = rng.random(n), 1.2 * rng.random(n), rng.random(n), 1.2 * rng.random(n)
+    rows = np.flatnonzero(rng.random(n) < 0.5)
+    hit = ct.stops_hit(rows, equity[rows], peak, stop)
+    np.testing.assert_array_equal(hit, equity[rows] < (1.0 - np.minimum(stop[rows], 0.9)) * peak[rows])
+    stopped = np.zeros(n, dtype=bool)
+    stopped[rows] = hit
+    peaks, sure = ct.after_the_close(equity, peak, confidence, stopped, 0.98, 0.96, 0.6)
+    kept = np.maximum(equity, equity + 0.98 * (peak - equity))
+    np.testing.assert_allclose(peaks, np.where(stopped, equity, kept), rtol=1e-12)
+    np.testing.assert_allclose(sure, np.where(stopped, 0.6 * confidence, 1.0 - 0.96 * (1.0 - confidence)), rtol=1e-12)
+    assert 50 < stopped.sum() < rows.size
+
+
+def test_a_lookback_beyond_the_history_is_refused():
+    sector, _ = opened()
+    sector.lookback_days[0] = 200
+    with pytest.raises(IndexError, match="looks back further"):
+        sector.decide(make_view())
 
 
 def test_all_weights_zero_is_refused():
