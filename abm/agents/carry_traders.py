@@ -8,10 +8,11 @@ from numba import njit
 from pydantic import model_validator
 
 from abm.agents.base import Opening, Params, Sector, par
+from abm.agents.kernels import depth_factor, write_order
 from abm.world.economy import Public, path_average_pct
 from abm.world.instruments import AUD, COST_BP, INDEX, JPY, N_MARKETS, QUOTE_CCY, USD, USDJPY, fx_legs, indices
 from abm.world.margin import BROKER, RETAIL_FX_RATE, initial_rates
-from abm.world.orders import REASON, join, no_orders, post
+from abm.world.orders import ORDER, REASON, join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import DAYS_PER_YEAR, View
 
@@ -147,6 +148,7 @@ def _exposures(funding: int) -> np.ndarray:
 
 
 EXPOSURES: Final = {currency: _exposures(currency) for currency in (JPY, USD)}
+((_, PESOS_BOUGHT),) = fx_legs(USD, int(QUOTE_CCY[ASSETS[EMBOND]]))  # sign of the trade in USDMXN
 
 
 # -- rules ---------------------------------------------------------------------------------------------------------
@@ -308,15 +310,17 @@ class _Books(NamedTuple):
 
 
 @njit(cache=True)
-def _without_shorts(held: np.ndarray, equity: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Set positions below zero to zero in place; their sum by fund and the equity of ``rows``, not below zero."""
-    gross, own = np.zeros(rows.size), np.empty(rows.size)
+def _fund_books(
+    rows: np.ndarray, units: np.ndarray, cash: np.ndarray, loans: np.ndarray, log_price: np.ndarray, equity: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What `_Books` says after the rows; what a rounded sale leaves below zero does not count."""
+    held, gross, own = asset_positions(rows, units, cash, loans, log_price), np.zeros(rows.size), np.empty(rows.size)
     for i, row in enumerate(rows):
         for k in range(held.shape[1]):
             held[i, k] = max(held[i, k], 0.0)
             gross[i] += held[i, k]
         own[i] = max(equity[row], 0.0)
-    return gross, own
+    return held, gross, own, yen_owed(rows, cash, loans, log_price)
 
 
 @njit(cache=True)
@@ -338,8 +342,8 @@ def trades_to_wanted_leverage(
 ) -> tuple[np.ndarray, bool]:  # fmt: skip
     """(1 - exp(-haste / horizon)) x (wanted x equity - gross), USD bn, (funds, assets), and whether anybody trades.
 
-    Funds inside their band or at their stop do nothing. Purchases go by policy weights, sales are pro rata to holdings.
-    weights, band, horizon_days: columns of the sector, of which the funds have ``rows``; the rest is by fund.
+    Each day this part of the gap, by policy weights upwards, pro rata to holdings downwards. Funds inside their band or
+    at their stop do nothing. weights, band, horizon_days: columns of the sector, of which the funds have ``rows``.
     """
     trade, anybody = np.zeros(held.shape), False
     for i, row in enumerate(rows):
@@ -407,16 +411,45 @@ def reasons(trade: np.ndarray, yen: np.ndarray, at_var: np.ndarray, stopped: np.
 
 
 @njit(cache=True)
-def drop_dust(trade: np.ndarray, yen: np.ndarray) -> np.ndarray:
-    """Set trades up to DUST_USD_BN to zero in place; positions of the funds that trade then."""
-    trading = np.zeros(yen.size, dtype=np.bool_)
+def keep_within_depth(
+    trade: np.ndarray, share: float, depth: np.ndarray, vol: np.ndarray, calm_vol: np.ndarray
+) -> None:
+    """Scale trades (funds, assets) in place so that the funds move no market by more than a share of a calm day."""
+    for k in range(trade.shape[1]):
+        total, m = 0.0, ASSETS[k]
+        for i in range(trade.shape[0]):
+            total += trade[i, k]
+        trade[:, k] *= depth_factor(total, share, depth[m], vol[m], calm_vol[m])
+
+
+@njit(cache=True)
+def orders_to_write(trade: np.ndarray, yen: np.ndarray) -> int:
+    """How many trades are more than dust."""
+    n = 0
     for i in range(yen.size):
-        yen[i] = yen[i] if abs(yen[i]) > DUST_USD_BN else 0.0
-        trading[i] = yen[i] != 0.0
+        n += abs(yen[i]) > DUST_USD_BN
         for k in range(trade.shape[1]):
-            trade[i, k] = trade[i, k] if abs(trade[i, k]) > DUST_USD_BN else 0.0
-            trading[i] |= trade[i, k] != 0.0
-    return np.flatnonzero(trading)
+            n += abs(trade[i, k]) > DUST_USD_BN
+    return n
+
+
+@njit(cache=True)
+def write_fund_orders(
+    out: np.ndarray, rows: np.ndarray, held: np.ndarray, trade: np.ndarray, yen: np.ndarray, reason: np.ndarray
+) -> None:
+    """Write all trades but dust: assets against dollars, at most what is held sold, then dollars against yen."""
+    n = 0
+    for i, member in enumerate(rows):
+        for k in range(trade.shape[1]):
+            if abs(trade[i, k]) > DUST_USD_BN:
+                write_order(out[n], member, ASSETS[k], reason[i], trade[i, k], 0.0, -held[i, k], np.inf, False)
+                if k == EMBOND:
+                    out[n].fx1, out[n].sign1 = USDMXN, PESOS_BOUGHT
+                n += 1
+    for i, member in enumerate(rows):
+        if abs(yen[i]) > DUST_USD_BN:
+            write_order(out[n], member, USDJPY, reason[i], yen[i], 0.0, -np.inf, np.inf, False)
+            n += 1
 
 
 @njit(cache=True)
@@ -477,22 +510,24 @@ def margin_calls(
 
 @njit(cache=True)
 def after_the_close(
-    equity: np.ndarray, peak: np.ndarray, confidence: np.ndarray, stopped: np.ndarray,
+    is_fund: np.ndarray, equity: np.ndarray, peak: np.ndarray, confidence: np.ndarray, stopped: np.ndarray,
     peak_kept: float, doubt_kept: float, left_by_stop: float,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Best equity remembered, USD bn, and confidence after a day, (members,) each.
+    """Best equity remembered, USD bn, and confidence after a day, (members,) each; retail accounts have none.
 
-    The gap to the best equity shrinks by ``peak_kept`` a day, what lacks to full confidence by ``doubt_kept``; a stop
+    The gap to the best equity shrinks to ``peak_kept`` of it, what lacks to full confidence to ``doubt_kept``; a stop
     makes today's equity the one to remember and leaves ``left_by_stop`` of confidence.
     """
-    peaks, sure = np.empty(equity.size), np.empty(equity.size)
+    peak, confidence = peak.copy(), confidence.copy()
     for i in range(equity.size):
+        if not is_fund[i]:
+            continue
         if stopped[i]:
-            peaks[i], sure[i] = equity[i], left_by_stop * confidence[i]
+            peak[i], confidence[i] = equity[i], left_by_stop * confidence[i]
         else:
-            peaks[i] = max(equity[i], equity[i] + (peak[i] - equity[i]) * peak_kept)
-            sure[i] = 1.0 - (1.0 - confidence[i]) * doubt_kept
-    return peaks, sure
+            peak[i] = max(equity[i], equity[i] + (peak[i] - equity[i]) * peak_kept)
+            confidence[i] = 1.0 - (1.0 - confidence[i]) * doubt_kept
+    return peak, confidence
 
 
 # -- the sector ----------------------------------------------------------------------------------------------------
@@ -641,34 +676,31 @@ class CarryTraders(Sector):
         return self._fund_rows(books, trade, yen, reasons(trade, yen, at_var, stopped))
 
     def _books(self, view: View, rows: np.ndarray, equity: np.ndarray) -> _Books:
-        held = self.assets_usd(view.log_price, rows)
-        gross, own = _without_shorts(held, equity, rows)
-        return _Books(rows, held, gross, own, self.yen_debt_usd(view.log_price, rows))
+        book = self.book
+        return _Books(rows, *_fund_books(rows, book.units, book.cash, book.loans, view.log_price, equity))
 
     def _haste(self, view: View) -> float:
         """How much faster and with how little regard for depth funds trade as an operation is feared; one in calm."""
         risen = view.public.intervention_risk - self.calm_public.intervention_risk
         return float(1.0 + self.params.urgency * max(risen, 0.0))
 
-    def _within_depth(self, view: View, market: Any, quantity: np.ndarray) -> np.ndarray:
+    def _within_depth(self, view: View, market: int, quantity: np.ndarray) -> np.ndarray:
         """`respect_depth` with a usual day taken as a calm one, so that flows of choice queue up in a storm.
 
         Depth is yesterday's; measured in days of running volatility, orders would grow as depth is about to vanish.
         """
-        usual = np.minimum(1.0, view.calm_vol[market] / view.vol[market])
-        return self.respect_depth(view, market, quantity, self.params.depth_share * self._haste(view) * usual)
+        share, vol = self.params.depth_share * self._haste(view), view.vol[market]
+        return quantity * depth_factor(quantity.sum(), share, view.depth[market], vol, view.calm_vol[market])
 
     def _asset_trades(self, view: View, books: _Books, wanted: np.ndarray, stopped: np.ndarray) -> np.ndarray:
-        """Trades (funds, assets), USD bn: towards wanted leverage where it is out of the band, or the stop's share.
-
-        Each day a part 1 - exp(-haste / horizon) of the gap, by policy weights upwards, pro rata downwards.
-        """
+        """Trades (funds, assets), USD bn: towards wanted leverage within the markets' depth, or the stop's share."""
         rows, held, gross, equity, _ = books
+        haste = self._haste(view)
         trade, anybody = trades_to_wanted_leverage(
-            rows, held, gross, equity, wanted, stopped, self.weights, self.band, self.horizon_days, self._haste(view)
+            rows, held, gross, equity, wanted, stopped, self.weights, self.band, self.horizon_days, haste
         )
         if anybody:
-            trade = self._within_depth(view, ASSETS, trade)
+            keep_within_depth(trade, self.params.depth_share * haste, view.depth, view.vol, view.calm_vol)
             trade[:, EMBOND] = self._within_depth(view, USDMXN, trade[:, EMBOND])
         if stopped.any():
             trade[stopped] = -self.params.stop_cut * held[stopped]
@@ -685,17 +717,11 @@ class CarryTraders(Sector):
         return with_assets + self._within_depth(view, USDJPY, chosen) if anybody else with_assets
 
     def _fund_rows(self, books: _Books, trade: np.ndarray, yen: np.ndarray, reason: np.ndarray) -> np.ndarray:
-        """Order rows of the funds that trade: assets against dollars, dollars against yen."""
-        t = drop_dust(trade, yen)
-        if not t.size:
-            return no_orders()
-        who = books.rows[t]
-        assets = post(ASSETS, trade[t], "carry", lo=-books.held[t], funding=USD, members=who)
-        block = join([assets, post(USDJPY, yen[t], "carry", members=who)])
-        code = np.zeros(self.n, dtype=np.int32)
-        code[who] = reason[t]
-        block["reason"] = code[block["member"]]
-        return block
+        """Order rows of the funds that trade: assets against dollars, then dollars against yen."""
+        out = np.zeros(orders_to_write(trade, yen), dtype=ORDER)
+        if out.size:
+            write_fund_orders(out, books.rows, books.held, trade, yen, reason)
+        return out
 
     # -- what a retail account does ----------------------------------------------------------------------------------
 
@@ -708,9 +734,9 @@ class CarryTraders(Sector):
         t = np.flatnonzero(trade)
         if not t.size:
             return no_orders()
-        usual = min(1.0, float(view.calm_vol[USDJPY] / view.vol[USDJPY]))
-        trade = self.respect_depth(view, USDJPY, trade, self.params.depth_share * usual)
-        return post(USDJPY, trade[t], "client_flows", contract=True, members=t)
+        vol, calm, depth = view.vol[USDJPY], view.calm_vol[USDJPY], view.depth[USDJPY]
+        bought = trade[t] * depth_factor(trade.sum(), self.params.depth_share, depth, vol, calm)
+        return post(USDJPY, bought, "client_flows", contract=True, members=t)
 
     # -- margin ------------------------------------------------------------------------------------------------------
 
@@ -746,7 +772,7 @@ class CarryTraders(Sector):
         """Losses are counted from a best equity that is slowly forgotten; confidence lost in a stop slowly returns."""
         p = self.params
         self.peak_usd_bn, self.confidence = after_the_close(
-            self.book.equity_usd(view.log_price)[: self.n], self.peak_usd_bn, self.confidence, self.stopped,
+            self.is_fund, self.book.equity_usd(view.log_price), self.peak_usd_bn, self.confidence, self.stopped,
             0.5 ** (1.0 / p.peak_half_life_days), 0.5 ** (1.0 / p.return_half_life_days), 1.0 - p.stop_cut,
         )  # fmt: skip
         self.stopped = np.zeros(self.n, dtype=bool)

@@ -367,10 +367,12 @@ def test_stops_and_confidence_against_numpy():
     np.testing.assert_array_equal(hit, equity[rows] < (1.0 - np.minimum(stop[rows], 0.9)) * peak[rows])
     stopped = np.zeros(n, dtype=bool)
     stopped[rows] = hit
-    peaks, sure = ct.after_the_close(equity, peak, confidence, stopped, 0.98, 0.96, 0.6)
-    kept = np.maximum(equity, equity + 0.98 * (peak - equity))
-    np.testing.assert_allclose(peaks, np.where(stopped, equity, kept), rtol=1e-12)
-    np.testing.assert_allclose(sure, np.where(stopped, 0.6 * confidence, 1.0 - 0.96 * (1.0 - confidence)), rtol=1e-12)
+    is_fund = np.isin(np.arange(n), rows)
+    peaks, sure = ct.after_the_close(is_fund, equity, peak, confidence, stopped, 0.98, 0.96, 0.6)
+    kept = np.where(stopped, equity, np.maximum(equity, equity + 0.98 * (peak - equity)))
+    dared = np.where(stopped, 0.6 * confidence, 1.0 - 0.96 * (1.0 - confidence))
+    np.testing.assert_allclose(peaks, np.where(is_fund, kept, peak), rtol=1e-12)
+    np.testing.assert_allclose(sure, np.where(is_fund, dared, confidence), rtol=1e-12)
     assert 50 < stopped.sum() < rows.size
 
 
