@@ -6,12 +6,13 @@ from typing import Any, ClassVar, Final
 
 import mesa
 import numpy as np
+from numba import njit
 
 from abm.agents.base import Opening, Params, Sector, par
-from abm.agents.kernels import margin_called, plan_positions
+from abm.agents.kernels import write_order
 from abm.world.instruments import BTC, JPY, N_CCY, USD, USDJPY
 from abm.world.margin import BROKER, maintenance_rate_by_notional
-from abm.world.orders import join, no_orders, post
+from abm.world.orders import ORDER, REASON, no_orders
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -20,6 +21,9 @@ DAYS_OF_YEN_TREND: Final = 20
 MOST_LOG_RATE: Final = 1.5  # entries rise at most 4.5-fold [L]
 DUST: Final = 1e-9  # share of a member's budget
 TICK_LOG: Final = 0.002  # width over which a liquidation offer fades out, log price
+MOMENTUM, CARRY, PROFIT_TAKING, LIQUIDATION = (
+    REASON[name] for name in ("momentum", "carry", "profit_taking", "liquidation")
+)
 
 
 class CryptoParams(Params):
@@ -101,6 +105,189 @@ def trend_sd(view: View) -> np.ndarray:
     return np.asarray((view.log_price[BTC] - ago) / (view.vol[BTC] * np.sqrt(LOOKBACKS)))
 
 
+# -- rules, one pass over the members each --------------------------------------------------------------------------
+#
+# contracts, cash, loans: the tables of the sector's book. value_usd: of a bitcoin. budget, leverage and the like:
+# columns of the sector.
+
+
+@njit(cache=True)
+def position(contracts: np.ndarray, i: int, budget: np.ndarray, value_usd: float) -> float:
+    """Notional of a member's open position, USD bn; what rounding leaves of a closed one does not count."""
+    held = contracts[i, BTC] * value_usd
+    return held if held > DUST * budget[i] else 0.0
+
+
+@njit(cache=True)
+def account_equity(cash: np.ndarray, loans: np.ndarray, i: int, usd_per_yen: float) -> float:
+    """Isolated margin: dollars and yen in a member's account less its loans, USD bn."""
+    return (cash[i, USD] - loans[i, USD]) + (cash[i, JPY] - loans[i, JPY]) * usd_per_yen
+
+
+@njit(cache=True)
+def yen_payable(cash: np.ndarray, loans: np.ndarray, i: int, usd_per_yen: float) -> float:
+    """Yen that a member owes, as far as the dollars in its account go, USD bn."""
+    return min((loans[i, JPY] - cash[i, JPY]) * usd_per_yen, max(cash[i, USD], 0.0))
+
+
+@njit(cache=True)
+def gain_on_margin(
+    held: float, cash: np.ndarray, loans: np.ndarray, i: int, leverage: np.ndarray, leveraged: bool, usd_per_yen: float
+) -> float:
+    """Margin of a member gained since a fresh position: equity / (held / leverage) - 1, 0 without a position.
+
+    A fresh margin is the whole notional unless ``leveraged``.
+    """
+    if held <= 0.0:
+        return 0.0
+    return account_equity(cash, loans, i, usd_per_yen) / (held / leverage[i] if leveraged else held) - 1.0
+
+
+@njit(cache=True)
+def positions_and_gains(
+    contracts: np.ndarray, cash: np.ndarray, loans: np.ndarray, budget: np.ndarray, leverage: np.ndarray,
+    leveraged: bool, value_usd: float, usd_per_yen: float,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """`position` and `gain_on_margin` of all members, (members,) each."""
+    held, gain = np.empty(budget.size), np.empty(budget.size)
+    for i in range(budget.size):
+        held[i] = position(contracts, i, budget, value_usd)
+        gain[i] = gain_on_margin(held[i], cash, loans, i, leverage, leveraged, usd_per_yen)
+    return held, gain
+
+
+@njit(cache=True)
+def plan_positions(
+    contracts: np.ndarray, cash: np.ndarray, loans: np.ndarray, budget: np.ndarray, leverage: np.ndarray,
+    leveraged: bool, value_usd: float, usd_per_yen: float, entry_rate: np.ndarray, appetite: np.ndarray,
+    lookback: np.ndarray, exit_rate: np.ndarray, yen_funded: np.ndarray, yen_haste: float, profit_taking: float,
+    most_gain: float, top_up_chance: float, cap: float, luck: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Who opens, who closes and who refills a position tomorrow: three flag arrays (members,).
+
+    A flat member enters with probability 1 - exp(-entry rate x appetite / h), h being ``yen_haste`` for who borrows yen
+    and else 1; one in position leaves with probability 1 - exp(-exit rate x h (1 + profit_taking clip(gain, 0,
+    most_gain))). The larger of the two flows is thinned until the expected net flow is at most ``cap``. Who has lost
+    half the margin refills it with ``top_up_chance``. gain: of `gain_on_margin`; cap: USD bn; rates per day; appetite:
+    by days of lookback beyond the shortest; luck: uniform draws in [0, 1), low ones act, high ones refill.
+    """
+    enters, leaves = np.zeros(budget.size), np.zeros(budget.size)  # chances
+    refill = np.zeros(budget.size, dtype=np.bool_)
+    entering, leaving = 0.0, 0.0
+    for i in range(budget.size):
+        haste = yen_haste if yen_funded[i] else 1.0
+        held = position(contracts, i, budget, value_usd)
+        if held > 0.0:
+            gain = gain_on_margin(held, cash, loans, i, leverage, leveraged, usd_per_yen)
+            leaves[i] = -np.expm1(-(exit_rate[i] * haste) * (1.0 + profit_taking * min(max(gain, 0.0), most_gain)))
+            leaving += leaves[i] * held
+            refill[i] = gain < -0.5 and luck[i] > 1.0 - top_up_chance
+        else:
+            enters[i] = -np.expm1(-(entry_rate[i] * appetite[lookback[i] - LOOKBACKS[0]] / haste))
+            entering += enters[i] * budget[i]
+    keep_in = min(1.0, (leaving + cap) / max(entering, 1e-300))
+    keep_out = min(1.0, (entering + cap) / max(leaving, 1e-300))
+    return luck < keep_in * enters, luck < keep_out * leaves, refill
+
+
+@njit(cache=True)
+def fresh_collateral(
+    contracts: np.ndarray, cash: np.ndarray, loans: np.ndarray, budget: np.ndarray, leverage: np.ndarray,
+    leveraged: bool, value_usd: float, usd_per_yen: float, opening: np.ndarray, refilling: np.ndarray, paid: np.ndarray,
+) -> bool:  # fmt: skip
+    """Write into ``paid`` what lacks to a fresh margin, USD bn, (members,); whether anybody opens or refills.
+
+    Who opens a position pays in what its budget takes, or takes out what is too much; who refills only pays in.
+    """
+    anybody = False
+    for i in range(budget.size):
+        if not (opening[i] or refilling[i]):
+            continue
+        anybody = True
+        wanted = budget[i] if opening[i] else position(contracts, i, budget, value_usd)
+        lacking = (wanted / leverage[i] if leveraged else wanted) - account_equity(cash, loans, i, usd_per_yen)
+        paid[i] = lacking if opening[i] else max(lacking, 0.0)
+    return anybody
+
+
+@njit(cache=True)
+def write_planned(
+    out: np.ndarray, entering: np.ndarray, leaving: np.ndarray, contracts: np.ndarray, cash: np.ndarray,
+    loans: np.ndarray, budget: np.ndarray, yen_loan: np.ndarray, value_usd: float, usd_per_yen: float,
+) -> int:  # fmt: skip
+    """Write orders: positions opened, yen borrowed for them (``yen_loan``, USD bn); positions closed, yen paid back."""
+    n = 0
+    for i in np.flatnonzero(entering):
+        write_order(out[n], i, BTC, MOMENTUM, budget[i], 0.0, -np.inf, np.inf, True)
+        n += 1
+    for i in np.flatnonzero(entering):
+        if yen_loan[i] != 0.0:
+            write_order(out[n], i, USDJPY, CARRY, yen_loan[i], 0.0, -np.inf, np.inf, False)
+            n += 1
+    closed = np.flatnonzero(leaving)
+    for i in closed:
+        held = contracts[i, BTC] * value_usd
+        if held != 0.0:
+            write_order(out[n], i, BTC, PROFIT_TAKING, -held, 0.0, -np.inf, np.inf, True)
+            n += 1
+    return n + write_repayments(out[n:], closed, cash, loans, usd_per_yen, PROFIT_TAKING)
+
+
+@njit(cache=True)
+def write_repayments(
+    out: np.ndarray, members: np.ndarray, cash: np.ndarray, loans: np.ndarray, usd_per_yen: float, reason: int
+) -> int:
+    """Write orders with which some members buy back the yen they owe."""
+    n = 0
+    for i in members:
+        yen = yen_payable(cash, loans, i, usd_per_yen)
+        if yen != 0.0:
+            write_order(out[n], i, USDJPY, reason, -yen, 0.0, -np.inf, np.inf, False)
+            n += 1
+    return n
+
+
+@njit(cache=True)
+def margin_called(
+    contracts: np.ndarray, budget: np.ndarray, maintenance: np.ndarray, factor: float, equity: np.ndarray,
+    closing: np.ndarray, value_usd: float,
+) -> np.ndarray:  # fmt: skip
+    """What members lack to twice their maintenance margin, USD bn, (members,); 0 where none is called.
+
+    Called: a position above dust, not yet offered for sale (``closing``), whose equity is below maintenance x factor x
+    notional. factor: what exchanges have made of their usual rates; equity: USD bn.
+    """
+    need = np.zeros(budget.size)
+    for i in range(budget.size):
+        held = contracts[i, BTC] * value_usd
+        margin = maintenance[i] * factor * held
+        if equity[i] < margin and held > DUST * budget[i] and not closing[i]:
+            need[i] = 2.0 * margin - equity[i]
+    return need
+
+
+@njit(cache=True)
+def write_liquidations(
+    out: np.ndarray, members: np.ndarray, contracts: np.ndarray, cash: np.ndarray, loans: np.ndarray,
+    budget: np.ndarray, value_usd: float, usd_per_yen: float,
+) -> int:  # fmt: skip
+    """Write orders with which the exchange closes accounts at their bankruptcy price or better.
+
+    With equity e and notional H the price at which nothing is left is log(1 - e / H) from the mark. The offer is whole
+    above it and gone TICK_LOG below. The yen owed is bought back.
+    """
+    n = 0
+    for i in members:
+        held = position(contracts, i, budget, value_usd)
+        if held > 0.0:
+            left = min(max(account_equity(cash, loans, i, usd_per_yen) / held, 0.0), 0.95)
+            slope = held / TICK_LOG
+            offer = slope * (np.log1p(-left) - TICK_LOG)
+            write_order(out[n], i, BTC, LIQUIDATION, offer, slope, -held, 0.0, True)
+            n += 1
+    return n + write_repayments(out[n:], members, cash, loans, usd_per_yen, LIQUIDATION)
+
+
 # -- the sector ----------------------------------------------------------------------------------------------------
 
 
@@ -108,9 +295,10 @@ class CryptoLongs(Sector):
     """Accounts that hold long perpetuals or stand aside, and the exchanges' insurance fund as a house account.
 
     Columns: leverage: of a fresh position; maintenance: equity over notional at which the exchange closes the account;
-    budget_usd_bn: notional of a position; lookback_days: of the trend; yen_funded: borrows yen for its collateral;
-    open_at_start, luck: in position on day 0 and how far it has come; exit_rate, entry_rate: per day;
-    pending, leaving, refilling: decided yesterday to open, to close, to refill the margin of a position today.
+    budget_usd_bn: notional of a position; lookback_days: of the trend; yen_funded: borrows yen for its collateral,
+    yen_loan_usd_bn for a position; open_at_start, luck: in position on day 0 and how far it has come; exit_rate,
+    entry_rate: per day; pending, leaving, refilling: decided yesterday to open, to close, to refill the margin of a
+    position today; closing: offered for sale by the exchange today. collateral: (rows, currencies) paid in today.
     """
 
     id = "crypto_longs"
@@ -136,10 +324,13 @@ class CryptoLongs(Sector):
         self.lookback_days = LOOKBACKS[0] + (u[:, 2] * LOOKBACKS.size).astype(np.int64)
         self.yen_funded = u[:, 3] < p.yen_share
         self.budget_usd_bn = p.open_interest_usd_bn * account_usd / max(account_usd[self.open_at_start].sum(), 1e-300)
+        loan = p.yen_loan_to_equity * self.budget_usd_bn / self.leverage
+        self.yen_loan_usd_bn = np.where(self.yen_funded, loan, 0.0)
         self.exit_rate = np.full(self.n, 1.0 / p.holding_days)
         self.entry_rate = np.zeros(self.n)
         self.pending, self.leaving, self.refilling = (np.zeros(self.n, dtype=bool) for _ in range(3))
         self.closing = np.zeros(self.n, dtype=bool)
+        self.collateral = np.zeros((self.n + 1, N_CCY), order="F")
         self.funding_rate_pct_per_yr = float(p.funding_pct)
 
     # -- day 0 -------------------------------------------------------------------------------------------------------
@@ -151,7 +342,7 @@ class CryptoLongs(Sector):
         fresh = 1.0 / self.leverage - self.maintenance
         buffer = buffers_in_the_long_run(fresh, self.exit_rate, float(view.calm_vol[BTC]), self.luck)
         equity = notional * (self.maintenance + buffer if view.on("crypto_leverage") else 1.0)
-        loan = self._yen_loan(view, notional)
+        loan = np.where(self.open_at_start, self._yen_loan(view), 0.0)
         book.contracts_usd_bn[: self.n, BTC] = notional
         book.cash_usd_bn[: self.n, USD] = equity + loan
         book.loans_usd_bn[: self.n, JPY] = loan
@@ -173,50 +364,40 @@ class CryptoLongs(Sector):
         replaced = (held * (leaving + self.exit_rate * hit / (1.0 - hit))).sum()
         entering = -(np.where(held > 0.0, 0.0, self.budget_usd_bn) * np.expm1(-rate)).sum()
         self.entry_rate = rate * (replaced / entering if entering > 0.0 else 1.0)
-        self._plan(view)
+        self._plan(view, trend_sd(view))
 
-    def _yen_loan(self, view: View, notional_usd_bn: np.ndarray) -> np.ndarray:
-        """Yen debt of fresh positions, USD bn."""
-        if not (view.on("yen_carry_funding") and view.on("crypto_leverage")):
-            return np.zeros(self.n)
-        loan = self.params.yen_loan_to_equity * notional_usd_bn / self.leverage
-        return np.where(self.yen_funded, loan, 0.0)
+    def _yen_loan(self, view: View) -> np.ndarray:
+        """Yen debt of fresh positions, USD bn, (members,)."""
+        on = view.on("yen_carry_funding") and view.on("crypto_leverage")
+        return self.yen_loan_usd_bn if on else np.zeros(self.n)
 
     # -- the day -------------------------------------------------------------------------------------------------------
 
-    def _held(self, view: View, rows: Any = slice(None)) -> np.ndarray:
-        """Notional of open positions, USD bn, (rows,); what rounding leaves of a closed one does not count."""
-        held = self.book.contracts[: self.n, BTC][rows] * view.unit_value_usd[BTC]
-        return np.asarray(np.where(held > DUST * self.budget_usd_bn[rows], held, 0.0))
+    def _tables(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the rules read of the book: contracts, cash and loans."""
+        return self.book.contracts, self.book.cash, self.book.loans
+
+    def _accounts(self, view: View) -> tuple[Any, ...]:
+        """What the rules that value whole accounts read first: the book, columns of the members and prices."""
+        leveraged = view.on("crypto_leverage")
+        prices = view.unit_value_usd[BTC], view.usd_per_currency[JPY]
+        return *self._tables(), self.budget_usd_bn, self.leverage, leveraged, *prices
 
     def _positions(self, view: View) -> tuple[np.ndarray, np.ndarray]:
         """Notional held, USD bn, and margin gained since a fresh position, as a share of it, both (members,)."""
-        held = self._held(view)
-        fresh = held / self.leverage if view.on("crypto_leverage") else held
-        equity = self._account_equity(view)
-        return held, np.divide(equity, fresh, out=np.ones(self.n), where=held > 0.0) - 1.0
+        return positions_and_gains(*self._accounts(view))
 
-    def _account_equity(self, view: View, rows: Any = slice(None)) -> np.ndarray:
-        """Isolated margin: dollars and yen in the account less its loans, USD bn, (rows,)."""
-        cash, loans = self.book.cash[: self.n], self.book.loans[: self.n]
-        dollars, yen = (cash[:, c][rows] - loans[:, c][rows] for c in (USD, JPY))
-        return np.asarray(dollars + yen * view.usd_per_currency[JPY])
-
-    def _plan(self, view: View) -> None:
-        """At the close members decide who opens and who closes a position tomorrow."""
+    def _plan(self, view: View, trend: np.ndarray) -> None:
+        """At the close members decide who opens and who closes a position tomorrow. trend: `trend_sd`."""
         p = self.params
-        held, gain = self._positions(view)
-        trend = trend_sd(view)
         log_rate = p.entry_per_trend * trend - p.entry_per_funding * (self.funding_rate_pct_per_yr - p.funding_pct)
         log_rate -= p.entry_per_volatility * np.log2(max(view.vol[BTC] / view.calm_vol[BTC], 1.0))
-        entry = self.entry_rate * np.exp(np.minimum(log_rate, MOST_LOG_RATE))[self.lookback_days - LOOKBACKS[0]]
-        yen = np.where(self.yen_funded, np.exp(self._strong_yen(view)), 1.0)
         cap = p.depth_share * float(view.depth[BTC] * min(view.vol[BTC], view.calm_vol[BTC]))  # of a calm day's move
-        luck = self.uniform(view, "plans")
-        self.refilling = (gain < -0.5) & (luck > 1.0 - p.top_up_chance) & view.on("crypto_leverage")
-        self.pending, self.leaving = plan_positions(
-            held, self.budget_usd_bn, gain, entry / yen, self.exit_rate * yen, p.profit_taking, p.most_gain, cap, luck
-        )
+        self.pending, self.leaving, self.refilling = plan_positions(
+            *self._accounts(view), self.entry_rate, np.exp(np.minimum(log_rate, MOST_LOG_RATE)), self.lookback_days,
+            self.exit_rate, self.yen_funded, np.exp(self._strong_yen(view)), p.profit_taking, p.most_gain,
+            p.top_up_chance if view.on("crypto_leverage") else 0.0, cap, self.uniform(view, "plans"),
+        )  # fmt: skip
 
     def _strong_yen(self, view: View) -> float:
         """Log effect on yen borrowers of the yen's 20-day rise, in standard deviations; 0 when it falls."""
@@ -227,45 +408,23 @@ class CryptoLongs(Sector):
 
     def income(self, view: View) -> np.ndarray | None:
         """Fresh collateral for positions about to be opened (the excess goes out), refills of shrunk margins."""
-        rows = np.flatnonzero(self.pending | self.refilling)
-        if not (view.on("crypto_entry") and rows.size):
+        if not view.on("crypto_entry"):
             return None
-        opening = self.pending[rows]
-        position = np.where(opening, self.budget_usd_bn[rows], self._held(view, rows))
-        wanted = position / (self.leverage[rows] if view.on("crypto_leverage") else 1.0)
-        lacking = wanted - self._account_equity(view, rows)
-        paid = np.zeros((self.n + 1, N_CCY), order="F")
-        paid[rows, USD] = np.where(opening, lacking, np.maximum(lacking, 0.0))
-        return paid
+        self.collateral[:, USD] = 0.0
+        paid = fresh_collateral(*self._accounts(view), self.pending, self.refilling, self.collateral[:, USD])
+        return self.collateral if paid else None
 
     def decide(self, view: View) -> np.ndarray:
         """Yesterday's plans are carried out."""
         self.closing[:] = False
         if not view.on("crypto_entry"):
             return no_orders()
-        enter, leave = np.flatnonzero(self.pending), np.flatnonzero(self.leaving)
-        return join(
-            [
-                post(BTC, self.budget_usd_bn[enter], "momentum", contract=True, members=enter),
-                post(USDJPY, self._yen_loan(view, self.budget_usd_bn)[enter], "carry", members=enter),
-                self._close(view, leave, "profit_taking"),
-            ]
-        )
-
-    def _close(self, view: View, rows: np.ndarray, reason: str) -> np.ndarray:
-        """Close whole positions and buy back the yen owed."""
-        held = self.book.contracts[rows, BTC] * view.unit_value_usd[BTC]
-        return join(
-            [
-                post(BTC, -held, reason, contract=True, members=rows),
-                post(USDJPY, -self._yen_payable(view, rows), reason, members=rows),
-            ]
-        )
-
-    def _yen_payable(self, view: View, rows: np.ndarray) -> np.ndarray:
-        """Yen owed, as far as the dollars in the account go, USD bn, (rows,)."""
-        owed = (self.book.loans[rows, JPY] - self.book.cash[rows, JPY]) * view.usd_per_currency[JPY]
-        return np.asarray(np.minimum(owed, np.maximum(self.book.cash[rows, USD], 0.0)))
+        out = np.zeros(2 * (np.count_nonzero(self.pending) + np.count_nonzero(self.leaving)), dtype=ORDER)
+        n = write_planned(
+            out, self.pending, self.leaving, *self._tables(), self.budget_usd_bn, self._yen_loan(view),
+            view.unit_value_usd[BTC], view.usd_per_currency[JPY],
+        )  # fmt: skip
+        return out[:n]
 
     # -- liquidation ---------------------------------------------------------------------------------------------------
 
@@ -274,32 +433,23 @@ class CryptoLongs(Sector):
         if not view.on("crypto_leverage"):
             return np.zeros(self.n)
         return margin_called(
-            self.book.contracts[: self.n, BTC] * view.unit_value_usd[BTC],
-            DUST * self.budget_usd_bn,
-            self.maintenance * view.public.margin_factor.get(self.id, 1.0),
-            equity,
-            self.closing,
-        )
+            self.book.contracts, self.budget_usd_bn, self.maintenance, view.public.margin_factor.get(self.id, 1.0),
+            equity, self.closing, view.unit_value_usd[BTC],
+        )  # fmt: skip
 
     def raise_cash(self, view: View, need_usd_bn: np.ndarray) -> np.ndarray:
         """The exchange offers every called position at its bankruptcy price or better, once a day.
 
-        With equity e and notional H the price at which nothing is left is log(1 - e / H) from the mark. The offer is
-        whole above it and gone TICK_LOG below, so nobody is sold out under water: what finds no buyer there passes to
-        the insurance fund and, by auto-deleveraging, to the shorts (exchanges' liquidation rules; Binance, Bybit).
+        So nobody is sold out under water: what finds no buyer there passes to the insurance fund and, by
+        auto-deleveraging, to the shorts (exchanges' liquidation rules; Binance, Bybit).
         """
-        rows = np.flatnonzero(need_usd_bn > 0.0)
-        self.closing[rows] = True
-        held = self._held(view, rows)
-        left = np.clip(self._account_equity(view, rows) / np.maximum(held, 1e-300), 0.0, 0.95)
-        slope = held / TICK_LOG
-        offer = slope * (np.log1p(-left) - TICK_LOG)
-        return join(
-            [
-                post(BTC, offer, "liquidation", slope=slope, lo=-held, hi=0.0, contract=True, members=rows),
-                post(USDJPY, -self._yen_payable(view, rows), "liquidation", members=rows),
-            ]
+        members = np.flatnonzero(need_usd_bn > 0.0)
+        self.closing[members] = True
+        out = np.zeros(2 * members.size, dtype=ORDER)
+        n = write_liquidations(
+            out, members, *self._tables(), self.budget_usd_bn, view.unit_value_usd[BTC], view.usd_per_currency[JPY]
         )
+        return out[:n]
 
     # -- what others see ----------------------------------------------------------------------------------------------
 
@@ -307,12 +457,13 @@ class CryptoLongs(Sector):
         """Funding follows crowding and trend; plans for tomorrow are made."""
         coins = float(self.book.contracts[: self.n, BTC].sum())
         crowding = float(np.log(max(coins, 1e-12) / max(self.coins_open, 1e-12)))
-        self.funding_rate_pct_per_yr = funding_rate_pct(self.params, max(crowding, -3.0), float(trend_sd(view).mean()))
-        self._plan(view)
+        trend = trend_sd(view)
+        self.funding_rate_pct_per_yr = funding_rate_pct(self.params, max(crowding, -3.0), float(trend.mean()))
+        self._plan(view, trend)
 
     def open_interest_usd_bn(self, view: View) -> float:
         """Notional of all open positions, USD bn."""
-        return float(self._held(view).sum())
+        return float(self._positions(view)[0].sum())
 
     def table(self, log_price: np.ndarray) -> dict[str, np.ndarray]:
         """Notional, leverage now, maintenance rate and yen funding per member."""

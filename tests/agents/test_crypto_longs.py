@@ -12,9 +12,10 @@ from abm.agents.crypto_longs import (
     buffers_in_the_long_run,
     chance_of_liquidation,
     funding_rate_pct,
+    margin_called,
+    plan_positions,
 )
-from abm.agents.kernels import margin_called, plan_positions
-from abm.world.instruments import BTC, INDEX, JPY, N_MARKETS, USD, USDJPY
+from abm.world.instruments import BTC, INDEX, JPY, N_CCY, N_MARKETS, USD, USDJPY
 from abm.world.margin import maintenance_rate_by_notional
 from abm.world.orders import REASON
 from tests.agents.desk import Desk, market_days
@@ -212,12 +213,24 @@ def test_a_strong_yen_drives_yen_borrowers_out():
     assert yen == pytest.approx(dollar, rel=0.5)
 
 
+def accounts_of(position, gain, budget):
+    """Books with such positions and gains on margin, leverage five; a bitcoin is half a dollar, a yen a hundredth."""
+    n = position.size
+    contracts, cash, loans = np.zeros((n, N_MARKETS)), np.zeros((n, N_CCY)), np.zeros((n, N_CCY))
+    contracts[:, BTC] = 2.0 * position
+    cash[:, USD] = position / 5.0 * (1.0 + gain) + 0.5
+    loans[:, JPY] = 50.0
+    return contracts, cash, loans, budget, np.full(n, 5.0), True, 0.5, 0.01
+
+
 def test_net_entries_respect_depth():
     rng = np.random.default_rng(2)
     n = 100_000
     position = np.where(rng.random(n) < 0.5, 1e-4, 0.0)
-    arguments = (np.full(n, 1e-4), np.zeros(n), np.full(n, 0.05), np.full(n, 0.01), 1.0, 3.0)
-    free, tight = (plan_positions(position, *arguments, cap, rng.random(n)) for cap in (1e9, 0.02))
+    accounts = accounts_of(position, np.zeros(n), np.full(n, 1e-4))
+    entry, leave = (np.full(n, 0.05), np.ones(1), np.full(n, 10)), np.full(n, 0.01)
+    arguments = (*accounts, *entry, leave, np.zeros(n, dtype=bool), 1.0, 1.0, 3.0, 0.0)
+    free, tight = (plan_positions(*arguments, cap, rng.random(n)) for cap in (1e9, 0.02))
     assert 1e-4 * (free[0].sum() - free[1].sum()) > 0.15
     assert 1e-4 * (tight[0].sum() - tight[1].sum()) == pytest.approx(0.02, abs=0.015)
 
@@ -294,32 +307,40 @@ def test_doubling_everything_doubles_orders():
     np.testing.assert_allclose(2.0 * a["quantity"], b["quantity"], rtol=1e-9)
 
 
-def test_kernel_against_numpy():
+def test_plans_against_numpy():
     rng = np.random.default_rng(6)
     n = 3000
     position = np.where(rng.random(n) < 0.6, rng.random(n), 0.0)
     budget, gain = rng.random(n), rng.standard_normal(n)
     entry, leave, luck = 0.1 * rng.random(n), 0.1 * rng.random(n), rng.random(n)
-    held = position > 0.0
-    chance = -np.expm1(-np.where(held, leave * (1.0 + 0.7 * np.clip(gain, 0.0, 2.0)), entry))
+    appetite, lookback, yen = 2.0 * rng.random(11), rng.integers(10, 21, n), rng.random(n) < 0.3
+    held, haste = position > 0.0, np.where(yen, 1.5, 1.0)
+    leaves = leave * haste * (1.0 + 0.7 * np.clip(gain, 0.0, 2.0))
+    chance = -np.expm1(-np.where(held, leaves, entry * appetite[lookback - 10] / haste))
     flow_in, flow_out = (chance * budget)[~held].sum(), (chance * position)[held].sum()
     for cap in (1e9, 1.0, 1e-3):
         keep_in, keep_out = min(1.0, (flow_out + cap) / flow_in), min(1.0, (flow_in + cap) / flow_out)
-        got = plan_positions(position, budget, gain, entry, leave, 0.7, 2.0, cap, luck)
+        rates = (entry, appetite, lookback, leave, yen, 1.5)
+        got = plan_positions(*accounts_of(position, gain, budget), *rates, 0.7, 2.0, 0.2, cap, luck)
         np.testing.assert_array_equal(got[0], ~held & (luck < keep_in * chance))
         np.testing.assert_array_equal(got[1], held & (luck < keep_out * chance))
+        np.testing.assert_array_equal(got[2], held & (gain < -0.5) & (luck > 0.8))
 
 
-def test_margin_kernel_against_numpy():
+def test_margin_called_against_numpy():
     rng = np.random.default_rng(7)
     n = 1000
-    held, dust = np.where(rng.random(n) < 0.6, rng.random(n), 0.0), np.full(n, 0.01)
+    contracts = np.zeros((n, N_MARKETS))
+    contracts[:, BTC] = np.where(rng.random(n) < 0.6, rng.random(n), 0.0)
+    budget = np.where(rng.random(n) < 0.9, 1.0, 1e9)
     maintenance, equity, closing = 0.1 * rng.random(n), 0.1 * rng.standard_normal(n), rng.random(n) < 0.2
-    margin = maintenance * held
-    called = (held > dust) & (equity < margin) & ~closing
+    held = 2.0 * contracts[:, BTC]
+    margin = 1.2 * maintenance * held
+    called = (held > 1e-9 * budget) & (equity < margin) & ~closing
     assert 0 < called.sum() < n
     expected = np.where(called, 2.0 * margin - equity, 0.0)
-    np.testing.assert_array_equal(margin_called(held, dust, maintenance, equity, closing), expected)
+    got = margin_called(contracts, budget, maintenance, 1.2, equity, closing, 2.0)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
 
 
 # -- the plain version ---------------------------------------------------------------------------------------------
