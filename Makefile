@@ -28,7 +28,7 @@ publish: setup ## Run the main scenario anew, write its numbers and figures to r
 validate: setup ## Score the model anew, write its scorecard to results/published and README.md
 	$(BIN)/python -m experiments.score
 
-claims: setup ## Put the claims on trial, 200 seeds: results/claims/report.html; goes on where it was stopped
+claims: setup ## Put the claims on trial, at most 200 seeds: results/claims/report.html; goes on where it was stopped
 	$(BIN)/abm claims
 
 publish-claims: setup ## The same, and write verdicts and report to results/published and README.md
