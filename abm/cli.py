@@ -35,6 +35,7 @@ MOST_WORKERS = 1024
 NOTHING_KEPT = "interrupted; nothing is kept, the same command starts again"
 VALIDATION_SECTIONS = ("A", "B", "C", "S")
 LONGEST_NUMBER = 19  # digits
+LONGEST_QUOTE = 1000  # characters of a message that repeats what was typed
 WIDTH_WITHOUT_TERMINAL = 160
 
 
@@ -560,7 +561,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _say(str(error), BAD_INPUT)
     except TyperException as error:
-        return _say(getattr(error, "format_message", error.__str__)(), BAD_INPUT)
+        said = getattr(error, "format_message", error.__str__)()
+        return _say(said if len(said) <= LONGEST_QUOTE else said[: LONGEST_QUOTE - 3] + "...", BAD_INPUT)
     except RunFailed as error:
         return _say(str(error), FAILED)
     except Stopped as error:

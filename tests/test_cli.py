@@ -222,3 +222,8 @@ def test_a_path_that_no_table_can_be_given_is_refused_before_anything_runs(
 def test_what_cannot_be_printed_is_said_in_escapes(capsys: Captured) -> None:
     assert cli.main(["show", "baseline", "\udcff\x1b[2J"]) == 2
     assert r"\udcff\x1b[2J" in capsys.readouterr().err
+
+
+def test_what_is_typed_is_not_repeated_without_end(capsys: Captured) -> None:
+    assert cli.main(["show", "baseline", "x" * 9000]) == 2
+    assert len(capsys.readouterr().err) < 1100
