@@ -250,11 +250,18 @@ def test_a_manifest_that_is_not_as_it_was_written_is_refused(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe", b"[" * 100_000, b"9" * 5000, b"[]", b'{"file": "abm checkpoint"}', b'{"\\ud800": 1}']
+    "content", [b"", b"\xff\xfe", b"[" * 100_000, b"9" * 5000, b"[]", b'{"file": "abm checkpoint"}']
 )
 def test_a_manifest_that_is_none_is_refused(content: bytes, begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (begun / "manifest.json").write_bytes(content)
     assert "manifest.json" in refused(begun, capsys)
+
+
+def test_half_a_character_is_none(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scenario = json.loads((begun / "manifest.json").read_text())["scenario"]
+    scenario["scenario"]["title"] = "\ud800"
+    changed_manifest(begun, True, scenario=scenario)
+    assert "manifest.json: is not JSON" in refused(begun, capsys)
 
 
 def test_a_directory_without_a_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
