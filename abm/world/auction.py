@@ -34,6 +34,7 @@ from numba import njit
 
 from abm.world.instruments import IS_FX, N_MARKETS
 from abm.world.orders import REASON, REASONS, MatrixSchedule
+from abm.world.sums import pairwise_sum
 
 TOLERANCE: Final = 1e-11  # largest excess demand of a cleared market, share of the size of its orders
 MAX_ITERATIONS = 100  # Newton steps and walks of a search for prices
@@ -99,10 +100,12 @@ def clear(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.nda
     ends; should cuts chase one another through the currency legs for more than MAX_CUTS passes, the trades in the
     markets concerned are cancelled.
     """
-    _check(orders, schedules, start)
     demand = _Demand(orders, schedules)
+    _check(demand, schedules, start)
     quote = np.zeros(N_MARKETS)
     x = quote if start is None or not demand.at(quote).over.any() else np.array(start, dtype=float)
+    if (quick := demand.newton(x)) is not None and _is_plain(quick[0].x, quick[0].jacobian):
+        return _plain_clearing(demand, *quick)
     residual, rationed, iterations = np.zeros(N_MARKETS), np.zeros(N_MARKETS, dtype=bool), 0
     for _ in range(MAX_ROUNDS):
         here, stuck, used, found = _find_prices(demand, x)
@@ -134,6 +137,20 @@ def clear(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.nda
     )
 
 
+def _plain_clearing(demand: "_Demand", here: "_Point", iterations: int) -> Clearing:
+    """What Newton steps alone led to: nothing rationed."""
+    return Clearing(
+        log_change=here.x,
+        filled=demand.fills(here.x),
+        matrix_filled=tuple(demand.joint_fills(here.x)),
+        jacobian=here.jacobian,
+        status=Status.CONVERGED,
+        iterations=iterations,
+        residual_usd_bn=here.excess,
+        rationed=np.zeros(N_MARKETS, dtype=bool),
+    )
+
+
 def depth(jacobian: np.ndarray) -> np.ndarray:
     """One over the own impact of a flow, ``1 / (J^-1)_mm``, USD bn per unit of log price, (markets,).
 
@@ -141,9 +158,9 @@ def depth(jacobian: np.ndarray) -> np.ndarray:
     substitutes react too. 0 in markets where nobody reacts to price.
     """
     out = np.zeros(N_MARKETS)
-    live = np.flatnonzero(jacobian.diagonal() > 0.0)
-    impact = _solve(jacobian[np.ix_(live, live)], np.eye(live.size)).diagonal()
-    out[live] = np.divide(1.0, impact, out=np.zeros(live.size), where=impact > 0.0)
+    live = jacobian.diagonal() > 0.0
+    impact = _solve(_among(jacobian, live), np.eye(np.count_nonzero(live))).diagonal()
+    out[live] = np.divide(1.0, impact, out=np.zeros(impact.size), where=impact > 0.0)
     return out
 
 
@@ -164,7 +181,8 @@ def excess_demand(orders: np.ndarray, schedules: Sequence[MatrixSchedule], x: np
 # -- schedules and what they add up to ---------------------------------------------------------------------------
 
 
-def _check(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.ndarray | None) -> None:
+def _check(demand: "_Demand", schedules: Sequence[MatrixSchedule], start: np.ndarray | None) -> None:
+    orders = demand.rows
     unsound = _first_unsound(orders, N_MARKETS, len(REASONS))
     if unsound >= 0:
         row = zip(orders.dtype.names or (), orders[unsound], strict=True)
@@ -173,11 +191,21 @@ def _check(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.nd
             f"order {unsound} has {got}; need finite quantity and slope, slope >= 0, lo <= hi, hedge in [0, 1], "
             f"market and legs below {N_MARKETS}, reason below {len(REASONS)}"
         )
-    for s in schedules:
-        if not (np.isfinite(s.matrix).all() and np.isfinite(s.intercept).all()):
-            raise ValueError(f"joint schedule of sector {s.sector} has entries that are not finite; need finite ones")
+    unsound = _first_not_finite(demand.intercept, demand.matrix)
+    if unsound >= 0:
+        sector = schedules[unsound].sector
+        raise ValueError(f"joint schedule of sector {sector} has entries that are not finite; need finite ones")
     if start is not None and not (np.shape(start) == (N_MARKETS,) and np.isfinite(start).all()):
         raise ValueError(f"start must be {N_MARKETS} finite log changes, got {start}")
+
+
+@njit(cache=True)
+def _first_not_finite(intercept, matrix):  # type: ignore
+    """Position of the first joint schedule with an entry that is not finite, -1 if there is none."""
+    for s in range(intercept.shape[0]):
+        if not (np.isfinite(intercept[s]).all() and np.isfinite(matrix[s]).all()):
+            return s
+    return -1
 
 
 @njit(cache=True)
@@ -216,8 +244,24 @@ def _add_rows(rows, x, excess, jacobian, gross):  # type: ignore
 
 
 @njit(cache=True)
-def _evaluate(rows, intercept, matrix, size, matrix_size, x):  # type: ignore
-    """Excess demand, Jacobian of minus it and tolerance at x; arguments as `_Demand` adds them up."""
+def _add_up_joint(intercepts, matrices):  # type: ignore
+    """Joint schedules together: intercept, matrix, and the sizes of both, which count for the tolerance."""
+    intercept, matrix = np.zeros(intercepts.shape[1]), np.zeros(matrices.shape[1:])
+    size, matrix_size = np.zeros_like(intercept), np.zeros_like(matrix)
+    for s in range(intercepts.shape[0]):
+        for m in range(intercept.size):
+            intercept[m] += intercepts[s, m]
+            size[m] += abs(intercepts[s, m])
+            for k in range(intercept.size):
+                matrix[m, k] += matrices[s, m, k]
+                matrix_size[m, k] += abs(matrices[s, m, k])
+    return intercept, matrix, size, matrix_size
+
+
+@njit(cache=True)
+def _evaluate(rows, joint, x):  # type: ignore
+    """Excess demand, Jacobian of minus it and tolerance at x; joint: as `_add_up_joint` adds them up."""
+    intercept, matrix, size, matrix_size = joint
     excess, jacobian, gross = intercept.copy(), matrix.copy(), size.copy()
     for m in range(x.size):
         for k in range(x.size):
@@ -228,13 +272,19 @@ def _evaluate(rows, intercept, matrix, size, matrix_size, x):  # type: ignore
 
 
 @njit(cache=True)
-def _newton(rows, intercept, matrix, size, matrix_size, x, limit, halvings):  # type: ignore
+def _evaluate_at(rows, intercepts, matrices, x):  # type: ignore
+    return _evaluate(rows, _add_up_joint(intercepts, matrices), x)
+
+
+@njit(cache=True)
+def _newton(rows, intercepts, matrices, x, limit, halvings):  # type: ignore
     """Newton steps from x, halved where they promise too much: (solved, steps, x, excess, jacobian, tolerance).
 
     Gives up (not solved) where something out of the ordinary is needed: a market that does not balance and where
     nobody reacts, linearly dependent slopes, a cycle between kinks, too many steps.
     """
-    excess, jacobian, tolerance = _evaluate(rows, intercept, matrix, size, matrix_size, x)
+    joint = _add_up_joint(intercepts, matrices)
+    excess, jacobian, tolerance = _evaluate(rows, joint, x)
     for steps in range(limit + 1):
         unmatched, flat = 0.0, False
         for m in range(x.size):
@@ -250,7 +300,7 @@ def _newton(rows, intercept, matrix, size, matrix_size, x, limit, halvings):  # 
         share = 1.0
         for _ in range(halvings):
             there = x + share * step
-            excess, jacobian, tolerance = _evaluate(rows, intercept, matrix, size, matrix_size, there)
+            excess, jacobian, tolerance = _evaluate(rows, joint, there)
             left = np.maximum(np.abs(excess) - tolerance, 0.0).sum()
             if left <= (1.0 - MIN_GAIN * share) * unmatched:
                 x = there
@@ -259,6 +309,15 @@ def _newton(rows, intercept, matrix, size, matrix_size, x, limit, halvings):  # 
         else:
             break
     return False, 0, x, excess, jacobian, tolerance
+
+
+@njit(cache=True)
+def _is_plain(x, jacobian):  # type: ignore
+    """Whether all prices mean something and somebody reacts to each of them."""
+    plain = True
+    for m in range(x.size):
+        plain &= abs(x[m]) <= FURTHEST and jacobian[:, m].any()
+    return plain
 
 
 @njit(cache=True)
@@ -340,19 +399,14 @@ class _Demand:
         self.matrix = np.zeros((len(schedules), N_MARKETS, N_MARKETS))
         for s, schedule in enumerate(schedules):
             self.intercept[s], self.matrix[s] = schedule.intercept, schedule.matrix
-        self._add_up_joint()
-
-    def _add_up_joint(self) -> None:
-        size, matrix_size = np.abs(self.intercept).sum(axis=0), np.abs(self.matrix).sum(axis=0)
-        self._joint = self.intercept.sum(axis=0), self.matrix.sum(axis=0), size, matrix_size
 
     def at(self, x: np.ndarray) -> _Point:
         """Excess demand and its slopes at log price changes x."""
-        return _Point(x, *_evaluate(self.rows, *self._joint, x))
+        return _Point(x, *_evaluate_at(self.rows, self.intercept, self.matrix, x))
 
     def newton(self, x: np.ndarray) -> tuple[_Point, int] | None:
         """The solution and the steps it took from x, if plain Newton steps lead there."""
-        solved, steps, *point = _newton(self.rows, *self._joint, x, MAX_ITERATIONS, HALVINGS)
+        solved, steps, *point = _newton(self.rows, self.intercept, self.matrix, x, MAX_ITERATIONS, HALVINGS)
         return (_Point(*point), steps) if solved else None
 
     def weight_at(self, m: int) -> np.ndarray:
@@ -420,7 +474,6 @@ class _Demand:
     def fix_joint(self, m: int, fill: np.ndarray | float) -> None:
         """Replace the joint schedules in market m by constant fills (schedules,), USD bn."""
         self.intercept[:, m], self.matrix[:, m, :] = fill, 0.0
-        self._add_up_joint()
 
 
 # -- the search for prices -----------------------------------------------------------------------------------------
@@ -460,7 +513,7 @@ def _newton_step(demand: _Demand, here: _Point, stuck: np.ndarray) -> _Point | N
 def _newton_direction(here: _Point) -> np.ndarray:
     """Price changes that would clear all markets in which somebody reacts, were no row to reach or leave a limit."""
     live, step = here.slope > 0.0, np.zeros(N_MARKETS)
-    step[live] = _solve(here.jacobian[np.ix_(live, live)], here.excess[live])
+    step[live] = _solve(_among(here.jacobian, live), here.excess[live][:, None])[:, 0]
     return step
 
 
@@ -480,20 +533,38 @@ def _walk(demand: _Demand, here: _Point, stuck: np.ndarray) -> _Point:
 
 
 def _solve(jacobian: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solution of the linear system; the smallest one in the least-squares sense if it is (nearly) singular.
+    """Solution of the linear system (markets, right-hand sides); the least-squares one if it is (nearly) singular.
 
     Nearly singular: own-market slopes times the solution exceed the right-hand side SINGULAR times.
     """
-    own = jacobian.diagonal()
     try:
         solution = np.linalg.solve(jacobian, right)
-        if np.abs(own * solution.T).max(initial=0.0) <= SINGULAR * np.abs(right).max(initial=0.0):
+        if _is_regular(jacobian, solution, right):
             return solution
     except np.linalg.LinAlgError:
         pass
-    scale = np.sqrt(own)
+    scale = np.sqrt(jacobian.diagonal())
     scaled = np.linalg.lstsq(jacobian / np.outer(scale, scale), (right.T / scale).T, rcond=1.0 / SINGULAR)[0]
     return (scaled.T / scale).T
+
+
+@njit(cache=True)
+def _is_regular(jacobian, solution, right):  # type: ignore
+    """Whether own-market slopes times the solution are at most SINGULAR times the right-hand side."""
+    most = 0.0
+    for m in range(right.shape[0]):
+        for k in range(right.shape[1]):
+            most = max(most, SINGULAR * abs(right[m, k]))
+    for m in range(right.shape[0]):
+        for k in range(right.shape[1]):
+            if not abs(jacobian[m, m] * solution[m, k]) <= most:
+                return False
+    return True
+
+
+def _among(jacobian: np.ndarray, markets: np.ndarray) -> np.ndarray:
+    """The Jacobian of some markets, flags (markets,), among themselves."""
+    return jacobian if markets.all() else jacobian[np.ix_(markets, markets)]
 
 
 def _cross_flat_stretches(demand: _Demand, here: _Point) -> tuple[_Point, np.ndarray]:
@@ -623,13 +694,15 @@ def attribute(
         raise ValueError(f"orders of sectors {sectors.min():g} to {sectors.max():g}; need 0 to {n_sectors - 1}")
     x = clearing.log_change
     jacobian, push, wanted = _linear_clearing(orders, schedules, clearing, n_sectors)
-    parts = np.zeros_like(push)
-    active = (push.any(axis=1) | wanted.any(axis=1)).nonzero()[0]
-    push, share = push[active], _shares_of_move(wanted[active], push[active], x)
-    flat = jacobian.diagonal() * FURTHEST <= TOLERANCE * np.abs(push).sum(axis=0)
-    part = np.where(flat, share * x, 0.0)
-    part[:, ~flat] = _solve(jacobian[np.ix_(~flat, ~flat)], (push - part @ jacobian.T)[:, ~flat].T).T
-    parts[active] = part + (x - part.sum(axis=0)) * share
+    groups, push, share, flat = _who_pushed(push, wanted, x, jacobian)
+    part = np.zeros_like(push)
+    if flat.any():
+        part = np.where(flat, share * x, 0.0)
+        part[:, ~flat] = _solve(_among(jacobian, ~flat), (push - part @ jacobian.T)[:, ~flat].T).T
+    else:
+        part[:] = _solve(jacobian, push.T).T
+    parts = np.zeros((n_sectors * len(REASONS), N_MARKETS))
+    _add_rounding(parts, groups, part, share, x)
     return parts.reshape(n_sectors, len(REASONS), N_MARKETS)
 
 
@@ -677,11 +750,51 @@ def _add_pushes(rows, filled, x, reasons, jacobian, push, wanted):  # type: igno
                 wanted[group, fx] += weight * filled[i]
 
 
-def _shares_of_move(wanted: np.ndarray, push: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Shares (groups, markets) of those who pushed in the direction of x; where nobody did so, of all who traded."""
-    along = np.maximum(np.sign(x) * wanted, 0.0)
-    turnover = np.abs(wanted) + np.abs(push)
-    for others in (turnover, turnover.sum(axis=1, keepdims=True)):
-        along = np.where(along.sum(axis=0) > 0.0, along, others)
-    total = along.sum(axis=0)
-    return along / np.where(total > 0.0, total, 1.0)
+@njit(cache=True)
+def _who_pushed(push, wanted, x, jacobian):  # type: ignore
+    """Groups with any push or wish: their numbers, pushes and shares of the move (groups, markets), and flat markets.
+
+    Shares are of those who pushed in the direction of x; where nobody did so, of all who traded there, or anywhere.
+    Flat are markets, flags (markets,), in which the reaction to the price is too small to be told from rounding.
+    """
+    some = np.zeros(push.shape[0], dtype=np.bool_)
+    for g in range(some.size):
+        for m in range(x.size):
+            some[g] |= push[g, m] != 0.0 or wanted[g, m] != 0.0
+    groups = np.flatnonzero(some)
+    push, wanted = push[groups], wanted[groups]
+    turnover, size = np.abs(wanted) + np.abs(push), np.zeros(x.size)
+    anywhere = np.empty(groups.size)
+    for g in range(groups.size):
+        anywhere[g] = pairwise_sum(turnover[g])
+        for m in range(x.size):
+            size[m] += abs(push[g, m])
+    share = np.empty_like(push)
+    for m in range(x.size):
+        weight = share[:, m]
+        weight[:] = np.maximum(np.sign(x[m]) * wanted[:, m], 0.0)
+        if _total(weight) <= 0.0:
+            weight[:] = turnover[:, m]
+        if _total(weight) <= 0.0:
+            weight[:] = anywhere
+        if _total(weight) > 0.0:
+            weight /= _total(weight)
+    return groups, push, share, np.diag(jacobian) * FURTHEST <= TOLERANCE * size
+
+
+@njit(cache=True)
+def _total(values):  # type: ignore
+    """Sum, one after the other."""
+    total = 0.0
+    for i in range(values.size):
+        total += values[i]
+    return total
+
+
+@njit(cache=True)
+def _add_rounding(parts, groups, part, share, x):  # type: ignore
+    """Put the groups' parts (groups, markets) into all parts; what they lack of x is shared out."""
+    for m in range(x.size):
+        lacking = x[m] - _total(part[:, m])
+        for g in range(groups.size):
+            parts[groups[g], m] = part[g, m] + lacking * share[g, m]
