@@ -1,15 +1,22 @@
 """Bitcoin holders without debt: most sit still, some bid far below the market, old holders sell into strength."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import mesa
 import numpy as np
+from numba import njit
 
 from abm.agents.base import Opening, Params, Sector, par, pareto_sizes
+from abm.agents.kernels import write_order
 from abm.world.instruments import BTC, USD
-from abm.world.orders import join, no_orders, post
+from abm.world.orders import ORDER, REASON
 from abm.world.streams import Streams
 from abm.world.view import View
+
+VALUATION, DIP_BUYING, PROFIT_TAKING, CLIENT_FLOWS = (
+    REASON[name] for name in ("valuation", "dip_buying", "profit_taking", "client_flows")
+)
+MOST_ORDERS: Final = 2  # of one holder: active ones have a valuation and clients, others bid and, if old, offer
 
 
 class HolderParams(Params):
@@ -47,7 +54,8 @@ class HolderParams(Params):
     client_flow_usd_bn: float = par(0.05, "USD bn a day", "[L]", "standard deviation of random business", 0, 10)
 
 
-def resting_bids(gap: np.ndarray, budget: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+@njit(cache=True)
+def resting_bids(gap: Any, budget: Any, width: float) -> tuple[Any, Any]:
     """Quantity and slope of bids spread over ``width`` below a holder's own price: q = budget / width * (-gap - x).
 
     gap: log quote less the holder's bid, positive while the market is above it. To be limited to [0, budget].
@@ -56,11 +64,76 @@ def resting_bids(gap: np.ndarray, budget: np.ndarray, width: float) -> tuple[np.
     return -slope * gap, slope
 
 
+# Rules that write the orders of one kind into ``out`` and return how many. gap: log quote, news and price of risk
+# left out, less the slow anchor; held, cash: USD bn; all (members,).
+
+
+@njit(cache=True)
+def write_around_anchor(
+    out: np.ndarray, active: np.ndarray, slope: np.ndarray, gap: np.ndarray, held: np.ndarray, cash: np.ndarray
+) -> int:
+    """Active holders: q = -slope (gap + x), within a tenth of cash and holding a day."""
+    n = 0
+    for i in np.flatnonzero(active):
+        if slope[i] != 0.0:
+            write_order(out[n], i, BTC, VALUATION, -slope[i] * gap[i], slope[i], -0.1 * held[i], 0.1 * cash[i], False)
+            n += 1
+    return n
+
+
+@njit(cache=True)
+def write_bids(
+    out: np.ndarray, active: np.ndarray, discount: np.ndarray, gap: np.ndarray, cash: np.ndarray,
+    spent: float, width: float, reach: float,
+) -> int:  # fmt: skip
+    """Patient holders bid at their discount and below, ``spent`` of their cash over the ladder's ``width``.
+
+    Resting bids wait where the market may fall to: up to ``reach`` below the quote.
+    """
+    n = 0
+    for i in range(gap.size):
+        above, budget = gap[i] + discount[i], spent * cash[i]
+        if not active[i] and above < reach and budget > 0.0:
+            quantity, slope = resting_bids(above, budget, width)
+            write_order(out[n], i, BTC, DIP_BUYING, quantity, slope, 0.0, budget, False)
+            n += 1
+    return n
+
+
+@njit(cache=True)
+def write_offers(
+    out: np.ndarray, old: np.ndarray, premium: np.ndarray, gap: np.ndarray, held: np.ndarray,
+    sold: float, width: float, reach: float,
+) -> int:  # fmt: skip
+    """Old holders offer at their premium and above, ``sold`` of their holding for every ladder's width of price."""
+    n = 0
+    for i in range(gap.size):
+        below, most = premium[i] - gap[i], sold * held[i]
+        if old[i] and below < reach and most > 0.0:
+            quantity, slope = resting_bids(below, most, width)
+            write_order(out[n], i, BTC, PROFIT_TAKING, -quantity, slope, -held[i], 0.0, False)
+            n += 1
+    return n
+
+
+@njit(cache=True)
+def write_client_flows(out: np.ndarray, flow: np.ndarray, held: np.ndarray) -> int:
+    """Random purchases, and sales of at most a tenth of the holding a day. flow: (members,) USD bn."""
+    n = 0
+    for i in range(flow.size):
+        bought = max(flow[i], -0.1 * held[i])
+        if bought != 0.0:
+            write_order(out[n], i, BTC, CLIENT_FLOWS, bought, 0.0, -np.inf, np.inf, False)
+            n += 1
+    return n
+
+
 class BitcoinHolders(Sector):
     """Holders who owe nothing.
 
-    Columns: size; active, old: kinds; discount, premium: log distance from the anchor at which a member buys or
-    sells; anchor_days, anchor_log: averaging time and the slow anchor itself.
+    Columns: size; active, old: kinds; slope_usd_bn, client_sd_usd_bn: of active holders, demand per unit of log price
+    and standard deviation of random business a day; discount, premium: log distance from the anchor at which a member
+    buys or sells; anchor_days, anchor_log: averaging time and the slow anchor itself.
     """
 
     id = "bitcoin_holders"
@@ -75,6 +148,11 @@ class BitcoinHolders(Sector):
         u = streams.on(self.id, "habits").random((self.n, 5))
         self.active = u[:, 0] < p.active_share
         self.old = ~self.active & (u[:, 1] < p.old_share)
+        active = np.where(self.active, self.size, 0.0)
+        chosen = self.size[self.active]
+        slope = 100.0 * p.active_slope_usd_bn_per_pct
+        self.slope_usd_bn = slope * active / max(chosen.sum(), 1e-300)
+        self.client_sd_usd_bn = p.client_flow_usd_bn * (active / max(np.sqrt((chosen**2).sum()), 1e-300))
         spread = p.discount_high - p.discount_low
         self.discount = -np.log1p(-(p.discount_low + spread * u[:, 2] ** p.discount_skew))
         self.premium = np.log1p(p.premium_low + (p.premium_high - p.premium_low) * u[:, 3])
@@ -93,46 +171,19 @@ class BitcoinHolders(Sector):
 
     def decide(self, view: View) -> np.ndarray:
         """Active holders trade around their anchor; patient ones bid below; old ones offer above; clients come."""
+        p, out, n = self.params, np.zeros(MOST_ORDERS * self.n, dtype=ORDER), 0
         held = np.maximum(self.book.units[: self.n, BTC], 0.0) * view.unit_value_usd[BTC]
-        cash = np.maximum(self.book.cash[: self.n, USD], 0.0)
-        blocks = [no_orders()]
         if view.on("dip_buying"):
-            aversion = self.params.aversion_pct / 100.0 * view.public.risk_aversion_sd
+            cash = np.maximum(self.book.cash[: self.n, USD], 0.0)
+            aversion = p.aversion_pct / 100.0 * view.public.risk_aversion_sd
             gap = view.log_price[BTC] - view.news[BTC] - self.anchor_log + aversion
-            blocks += [self._around_anchor(gap, held, cash), self._bids(gap, cash), self._offers(gap, held)]
+            ladder = p.ladder_width, p.reach
+            n += write_around_anchor(out, self.active, self.slope_usd_bn, gap, held, cash)
+            n += write_bids(out[n:], self.active, self.discount, gap, cash, p.daily_budget_share, *ladder)
+            n += write_offers(out[n:], self.old, self.premium, gap, held, p.daily_sale_share, *ladder)
         if view.on("client_flows"):
-            blocks.append(self._client_flows(view, held))
-        return join(blocks)
-
-    def _around_anchor(self, gap: np.ndarray, held: np.ndarray, cash: np.ndarray) -> np.ndarray:
-        """Active holders: q = -slope (gap + x), within a tenth of cash and holding a day."""
-        who = np.flatnonzero(self.active)
-        slope = 100.0 * self.params.active_slope_usd_bn_per_pct * self.size[who] / max(self.size[who].sum(), 1e-300)
-        least, most = -0.1 * held[who], 0.1 * cash[who]
-        return post(BTC, -slope * gap[who], "valuation", slope=slope, lo=least, hi=most, members=who)
-
-    def _bids(self, gap: np.ndarray, cash: np.ndarray) -> np.ndarray:
-        """Patient holders bid at their discount and below; resting bids wait where the market may fall to."""
-        above = gap + self.discount
-        who = np.flatnonzero(~self.active & (above < self.params.reach) & (cash > 0.0))
-        budget = self.params.daily_budget_share * cash[who]
-        quantity, slope = resting_bids(above[who], budget, self.params.ladder_width)
-        return post(BTC, quantity, "dip_buying", slope=slope, lo=0.0, hi=budget, members=who)
-
-    def _offers(self, gap: np.ndarray, held: np.ndarray) -> np.ndarray:
-        """Old holders offer at their premium and above, the daily share for every step of the ladder a price takes."""
-        below = self.premium - gap
-        who = np.flatnonzero(self.old & (below < self.params.reach) & (held > 0.0))
-        most = self.params.daily_sale_share * held[who]
-        quantity, slope = resting_bids(below[who], most, self.params.ladder_width)
-        return post(BTC, -quantity, "profit_taking", slope=slope, lo=-held[who], hi=0.0, members=who)
-
-    def _client_flows(self, view: View, held: np.ndarray) -> np.ndarray:
-        """Random purchases and sales of active holders, of the given standard deviation in sum."""
-        who = np.flatnonzero(self.active)
-        scale = self.size[who] / max(np.sqrt((self.size[who] ** 2).sum()), 1e-300)
-        flow = self.params.client_flow_usd_bn * scale * self.draw(view, "clients")[who]
-        return post(BTC, np.maximum(flow, -0.1 * held[who]), "client_flows", members=who)
+            n += write_client_flows(out[n:], self.client_sd_usd_bn * self.draw(view, "clients"), held)
+        return out[:n]
 
     def end_of_day(self, view: View) -> None:
         """Anchors take up public news at once and follow the rest slowly: what lasts becomes normal."""
