@@ -411,6 +411,15 @@ def reasons(trade: np.ndarray, yen: np.ndarray, at_var: np.ndarray, stopped: np.
 
 
 @njit(cache=True)
+def flow_of_a_day(share: float, depth: float, vol: float, calm_vol: float) -> float:
+    """Flow that moves a market by a share of a usual day, a calm one at most, so that flows of choice queue in a storm.
+
+    Depth is yesterday's; measured in days of running volatility, orders would grow as depth is about to vanish.
+    """
+    return share * min(1.0, calm_vol / vol) * depth * vol
+
+
+@njit(cache=True)
 def keep_within_depth(
     trade: np.ndarray, share: float, depth: np.ndarray, vol: np.ndarray, calm_vol: np.ndarray
 ) -> None:
@@ -419,7 +428,7 @@ def keep_within_depth(
         total, m = 0.0, ASSETS[k]
         for i in range(trade.shape[0]):
             total += trade[i, k]
-        trade[:, k] *= depth_factor(total, share, depth[m], vol[m], calm_vol[m])
+        trade[:, k] *= depth_factor(total, flow_of_a_day(share, depth[m], vol[m], calm_vol[m]))
 
 
 @njit(cache=True)
@@ -685,12 +694,10 @@ class CarryTraders(Sector):
         return float(1.0 + self.params.urgency * max(risen, 0.0))
 
     def _within_depth(self, view: View, market: int, quantity: np.ndarray) -> np.ndarray:
-        """`respect_depth` with a usual day taken as a calm one, so that flows of choice queue up in a storm.
-
-        Depth is yesterday's; measured in days of running volatility, orders would grow as depth is about to vanish.
-        """
-        share, vol = self.params.depth_share * self._haste(view), view.vol[market]
-        return quantity * depth_factor(quantity.sum(), share, view.depth[market], vol, view.calm_vol[market])
+        """Orders of choice in one market, cut so that together they move it by at most a share of a usual day."""
+        share = self.params.depth_share * self._haste(view)
+        most = flow_of_a_day(share, view.depth[market], view.vol[market], view.calm_vol[market])
+        return quantity * depth_factor(quantity.sum(), most)
 
     def _asset_trades(self, view: View, books: _Books, wanted: np.ndarray, stopped: np.ndarray) -> np.ndarray:
         """Trades (funds, assets), USD bn: towards wanted leverage within the markets' depth, or the stop's share."""
@@ -734,8 +741,9 @@ class CarryTraders(Sector):
         t = np.flatnonzero(trade)
         if not t.size:
             return no_orders()
-        vol, calm, depth = view.vol[USDJPY], view.calm_vol[USDJPY], view.depth[USDJPY]
-        bought = trade[t] * depth_factor(trade.sum(), self.params.depth_share, depth, vol, calm)
+        vol, calm = view.vol[USDJPY], view.calm_vol[USDJPY]
+        most = flow_of_a_day(self.params.depth_share, view.depth[USDJPY], vol, calm)
+        bought = trade[t] * depth_factor(trade.sum(), most)
         return post(USDJPY, bought, "client_flows", contract=True, members=t)
 
     # -- margin ------------------------------------------------------------------------------------------------------

@@ -4,10 +4,12 @@ from typing import Any, Final
 
 import mesa
 import numpy as np
+from numba import njit
 
 from abm.agents.base import MarginTerms, Opening, Params, Sector, par, pareto_sizes
+from abm.agents.kernels import depth_factor, write_order
 from abm.world.instruments import IS_BOND, JGBS, JPY, MARKETS, N_MARKETS, TENOR_YR
-from abm.world.orders import join, no_orders, post
+from abm.world.orders import ORDER, REASON, join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -16,6 +18,8 @@ WEIGHTS: Final = {"JGB10": 0.35, "JGB20": 0.20, "JGB30": 0.30, "JGB40": 0.15}  #
 WEIGHT: Final = np.array([WEIGHTS.get(MARKETS[i].id, 0.0) for i in FUTURES])
 LARGEST_RISK_RATIO: Final = 1.5  # positions grow no further when markets calm down
 FLAT: Final = 1e-3  # of the position limit
+REASONS: Final = np.array([REASON[name] for name in ("momentum", "profit_taking", "stop_loss")])
+FOLLOWING, TAKING, STOPPED = range(REASONS.size)
 
 
 class JgbFastMoneyParams(Params):
@@ -41,20 +45,93 @@ class JgbFastMoneyParams(Params):
     margin_horizon_days: float = par(2.0, "trading days", "[mem] clearing-house practice", "close-out period", 0.1, 30)
 
 
-def trend_sd(view: View, horizon: np.ndarray) -> np.ndarray:
+@njit(cache=True)
+def trend_sd(log_price: np.ndarray, history: np.ndarray, vol: np.ndarray, horizon: np.ndarray) -> np.ndarray:
     """Log price change over each member's horizon in standard deviations, (members, futures); 0 without a trend."""
-    past = view.history[-1 - horizon][:, FUTURES]
-    return (view.log_price[FUTURES] - past) / (view.vol[FUTURES] * np.sqrt(horizon)[:, None])
+    out = np.empty((horizon.size, FUTURES.size))
+    for i in range(horizon.size):
+        past = history[history.shape[0] - 1 - horizon[i]]
+        for k, m in enumerate(FUTURES):
+            out[i, k] = (log_price[m] - past[m]) / (vol[m] * np.sqrt(horizon[i]))
+    return out
+
+
+@njit(cache=True)
+def beyond_threshold(signal_sd: np.ndarray, threshold_sd: np.ndarray) -> np.ndarray:
+    """What of a signal, (members, futures), exceeds the member's threshold, (members, 1), keeping the sign."""
+    out = np.empty(signal_sd.shape)
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[i, k] = np.sign(signal_sd[i, k]) * max(abs(signal_sd[i, k]) - threshold_sd[i, 0], 0.0)
+    return out
 
 
 def conviction(signal_sd: np.ndarray, threshold_sd: np.ndarray) -> np.ndarray:
     """tanh of what exceeds the threshold, keeping the sign, between -1 and 1."""
-    return np.tanh(np.sign(signal_sd) * np.maximum(np.abs(signal_sd) - threshold_sd, 0.0))
+    return np.tanh(beyond_threshold(signal_sd, threshold_sd))
 
 
 def wanted_position(limit: np.ndarray, conviction_: np.ndarray, risk_ratio: np.ndarray) -> np.ndarray:
     """limit x weight x conviction x calm over running volatility, USD bn, (members, futures)."""
     return limit[:, None] * WEIGHT * conviction_ * np.minimum(risk_ratio, LARGEST_RISK_RATIO)
+
+
+@njit(cache=True)
+def write_trades(
+    out: np.ndarray, contracts: np.ndarray, value_usd: np.ndarray, wanted: np.ndarray, adjustment: np.ndarray,
+    resting: np.ndarray, stopped: np.ndarray, share: float, depth: np.ndarray, vol: np.ndarray,
+) -> int:  # fmt: skip
+    """Write orders in futures: of who follows the trend, who takes profits, who was stopped out; returns how many.
+
+    adjustment x (wanted - position); -adjustment x position for a fund at rest; -position, whole and at once, if a loss
+    sent it there. The first two respect depth: each kind moves a market by at most ``share`` of a usual day; what is
+    left is for later days. wanted: USD bn, (members, futures).
+    """
+    members, futures = wanted.shape
+    kind, trade, total = np.empty(members, dtype=np.int64), np.empty((members, futures)), np.zeros((3, futures))
+    for i in range(members):
+        kind[i] = FOLLOWING if resting[i] == 0 else STOPPED if stopped[i] else TAKING
+        for k, m in enumerate(FUTURES):
+            position = contracts[i, m] * value_usd[m]
+            if kind[i] == FOLLOWING:
+                trade[i, k] = adjustment[i, 0] * (wanted[i, k] - position)
+            else:
+                trade[i, k] = -position if kind[i] == STOPPED else -adjustment[i, 0] * position
+            total[kind[i], k] += trade[i, k]
+    n = 0
+    for reason in range(REASONS.size):
+        for i in np.flatnonzero(kind == reason):
+            for k, m in enumerate(FUTURES):
+                quantity = trade[i, k]
+                if reason != STOPPED:
+                    quantity *= depth_factor(total[reason, k], share * depth[m] * vol[m])
+                if quantity != 0.0:
+                    write_order(out[n], i, m, REASONS[reason], quantity, 0.0, -np.inf, np.inf, True)
+                    n += 1
+    return n
+
+
+@njit(cache=True)
+def after_the_close(
+    gain: np.ndarray, held: np.ndarray, value_usd: np.ndarray, resting: np.ndarray, stopped: np.ndarray,
+    stop: np.ndarray, target: np.ndarray, pause: np.ndarray, limit: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Gain since entry, days of rest left and whether a loss began it, (members,) each, after a day.
+
+    Who lost more than its stop or gained more than its target rests for its pause; it, and who is flat, starts anew.
+    held: contracts, value_usd: of one, both by future.
+    """
+    gain, resting, stopped = gain.copy(), np.maximum(resting - 1, 0), stopped.copy()
+    for i in range(gain.size):
+        gross = 0.0
+        for k in range(held.shape[1]):
+            gross += abs(held[i, k] * value_usd[k])
+        out = gain[i] < -stop[i] or gain[i] > target[i]
+        if out:
+            stopped[i], resting[i] = gain[i] < 0.0, pause[i]
+        if out or gross < FLAT * limit[i]:
+            gain[i] = 0.0
+    return gain, resting, stopped
 
 
 class JgbFastMoney(Sector):
@@ -107,27 +184,19 @@ class JgbFastMoney(Sector):
         """Funds at rest close what they have; the others follow the trend."""
         if not view.on("fast_money_momentum"):
             return no_orders()
-        position = self.book.contracts_usd(view.log_price)[: self.n][:, FUTURES]
-        resting = (self.resting > 0)[:, None]
-        trading = np.where(resting, 0.0, self.adjustment * (self.wanted(view) - position))
-        blocks = [no_orders(), self._at_leisure(view, trading, "momentum")]
-        if resting.any():
-            stopped = self.stopped[:, None]
-            taking = np.where(resting & ~stopped, -self.adjustment * position, 0.0)
-            blocks.append(self._at_leisure(view, taking, "profit_taking"))
-            blocks.append(post(FUTURES, np.where(resting & stopped, -position, 0.0), "stop_loss", contract=True))
-        return join(blocks)
+        out = np.zeros(self.n * FUTURES.size, dtype=ORDER)
+        n = write_trades(
+            out, self.book.contracts, view.unit_value_usd, self.wanted(view), self.adjustment, self.resting,
+            self.stopped, self.params.depth_share, view.depth, view.vol,
+        )  # fmt: skip
+        return out[:n]
 
     def wanted(self, view: View) -> np.ndarray:
         """Wanted futures, USD bn, (members, futures): trend less the memory of weak auctions."""
-        signal = trend_sd(view, self.horizon) - self.auction_weight * view.public.weak_auction_sd
+        trend = trend_sd(view.log_price, view.history, view.vol, self.horizon)
+        signal = trend - self.auction_weight * view.public.weak_auction_sd
         ratio = view.calm_vol[FUTURES] / view.vol[FUTURES]
         return wanted_position(self.limit, conviction(signal, self.threshold), ratio)
-
-    def _at_leisure(self, view: View, quantity: np.ndarray, reason: str) -> np.ndarray:
-        """Orders that respect depth; what is left is for later days."""
-        quantity = self.respect_depth(view, FUTURES, quantity, self.params.depth_share)
-        return post(FUTURES, quantity, reason, contract=True)
 
     def raise_cash(self, view: View, need_usd_bn: np.ndarray) -> np.ndarray:
         """Called funds close the same share of every position, just enough to free the margin."""
@@ -152,14 +221,11 @@ class JgbFastMoney(Sector):
         change = 1.0 - np.exp(self.last_close[FUTURES] - view.log_price[FUTURES])
         value = view.unit_value_usd[FUTURES]
         self.gain = self.gain + (self.held * value) @ change
-        self.held = self.book.contracts[: self.n][:, FUTURES].copy()
+        self.held = self.book.contracts[: self.n].take(FUTURES, axis=1)
         self.last_close = view.log_price
-        self.resting = np.maximum(self.resting - 1, 0)
-        out = (self.gain < -self.stop) | (self.gain > self.target)
-        self.stopped = np.where(out, self.gain < 0.0, self.stopped)
-        self.resting = np.where(out, self.pause, self.resting)
-        flat = np.abs(self.held * value).sum(axis=1) < FLAT * self.limit
-        self.gain = np.where(out | flat, 0.0, self.gain)
+        self.gain, self.resting, self.stopped = after_the_close(
+            self.gain, self.held, value, self.resting, self.stopped, self.stop, self.target, self.pause, self.limit
+        )
 
     def table(self, log_price: np.ndarray) -> dict[str, np.ndarray]:
         """Net futures, gain since entry and days of rest left of every fund."""

@@ -17,11 +17,9 @@ def write_order(
 
 
 @njit(cache=True)
-def depth_factor(total_usd_bn: float, share: float, depth: float, vol: float, calm_vol: float) -> float:
-    """What orders of choice are multiplied with so that their sum moves the market by at most ``share`` of a day.
+def depth_factor(total_usd_bn: float, limit_usd_bn: float) -> float:
+    """What orders of choice are multiplied with so that their sum is within the limit: 1, or limit / |sum| if less.
 
-    1, or share x min(1, calm_vol / vol) x depth x vol over the sum where that is less: `Sector.respect_depth`, a usual
-    day being a calm one at most.
+    `Sector.respect_depth`, for one market.
     """
-    limit = share * min(1.0, calm_vol / vol) * depth * vol
-    return limit / max(abs(total_usd_bn), limit, 1e-300)
+    return limit_usd_bn / max(abs(total_usd_bn), limit_usd_bn, 1e-300)

@@ -60,7 +60,8 @@ def test_positions_follow_the_rule() -> None:
     view = sell_off(1.0)
     horizon = np.array([5, 20])
     rise = DURATION_YR[FUTURES] * 1e-4 * horizon[:, None]
-    assert trend_sd(view, horizon) == pytest.approx(-rise / (view.vol[FUTURES] * np.sqrt(horizon)[:, None]))
+    trend = trend_sd(view.log_price, view.history, view.vol, horizon)
+    assert trend == pytest.approx(-rise / (view.vol[FUTURES] * np.sqrt(horizon)[:, None]))
     assert conviction(np.array([[0.5, -1.5]]), np.array([[1.0]])) == pytest.approx(np.array([[0.0, -np.tanh(0.5)]]))
     sure = wanted_position(np.array([10.0]), np.ones((1, 4)), np.full(4, 0.5))
     assert sure.sum() == pytest.approx(5.0)
