@@ -67,6 +67,8 @@ _TO_LO: Final = "share_lo = np.where((fall > 0.0) == (bought > lo), (bought - lo
 _TO_HI: Final = "share_hi = np.where((fall > 0.0) == (bought >= hi), (bought - hi) / fall, np.inf)"
 _LIMITED: Final = "buys, sells, most = rows & (fill > 0.0), rows & (fill < 0.0), keep * fill"
 _LAST_STEP: Final = "if step < MAX_ITERATIONS:"
+_ELASTIC: Final = 'own = demand.of_market(m) & (demand.rows["slope"] > 0.0)'
+_SIDE: Final = "side = 1.0 if flow.sum() + joint.sum() > 0.0 else -1.0"
 _SLICES: Final = "held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], quote[m]]"
 _OVERDRAFT: Final = "if x < 0.0 or (x > 0.0 and owed[i] > 0.0):"
 _DRAWN: Final = "drawn = -x if x < 0.0 else -min(x, owed[i])"
@@ -91,6 +93,10 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("auction", _LIMITED, "Gt -> GtE"): "who trades nothing is on no long side",
     ("auction", _LIMITED, "Lt -> LtE"): "the same",
     ("auction", _LAST_STEP, "Lt -> LtE"): "nobody asks where the step after the last one leads",
+    ("auction", _ELASTIC, "Gt -> GtE"): "orders without slope are in the demand of the others as well, and cancel",
+    ("auction", _SIDE, "Gt -> GtE"): "in balance, neither side is cut",
+    ("auction", _SIDE, "1.0 -> 3.0"): "all amounts in another unit, and only their ratios count",
+    ("auction", _SIDE, "1.0 -> 3.0 (2)"): "the same",
     ("ledger", _UNEVEN, "Lt -> LtE"): "no number near one is exactly that far from it",
     ("ledger", _FIRST_STEP, "0 -> 1"): "a chain of lenders has fewer links than there are sectors, a circle any number",
     ("ledger", _TOO_FAR, "Gt -> GtE"): "the same",

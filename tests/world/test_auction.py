@@ -267,6 +267,17 @@ def test_who_is_rationed_may_still_trade_less_or_turn_round(side: float) -> None
     assert filled == pytest.approx([0.25, 0.25, 0.1, -0.5])
 
 
+@pytest.mark.parametrize(("stuck", "expected"), [([], [-0.2, -0.2]), ([UST10], [-0.2, -0.5])])
+def test_a_walk_ends_where_a_market_runs_out_of_who_reacts_unless_it_is_known_to(
+    stuck: list[int], expected: list[float]
+) -> None:
+    """Imbalances shrink in proportion: the first market's buyers are at their limit at two fifths of the way."""
+    first = [post(UST10, -0.5, "lapse"), post(UST10, 0.0, "valuation", slope=1.0, hi=0.2)]
+    demand = auction._Demand(book(*first, post(UST30, -0.25, "lapse"), post(UST30, 0.0, "valuation", slope=0.5)), [])
+    start, known = demand.at(np.zeros(N_MARKETS)), np.isin(np.arange(N_MARKETS), stuck)
+    assert auction._walk(demand, start, known).x[[UST10, UST30]] == pytest.approx(expected)
+
+
 def test_equal_slopes_in_two_markets_clear_jointly() -> None:
     matrix = np.array([[10.0, 10.0], [10.0, 30.0]])
     result = clear(book(post(JGB30, -1.0, "lapse")), [dealers(matrix, JGB30, UST30)])
@@ -880,8 +891,9 @@ def test_a_price_of_e_to_the_thousandth_has_a_meaning_and_a_further_one_has_none
     assert result(1000.0).status == Status.CONVERGED
     assert result(1000.0).log_change[UST10] == -1000.0
     assert result(1000.0).filled == pytest.approx([-1.0, 1.0])
-    assert result(1002.0).status == Status.RATIONED
-    assert not result(1002.0).filled.any()
+    for furthest in (1000.5, 1002.0):
+        assert result(furthest).status == Status.RATIONED
+        assert not result(furthest).filled.any()
 
 
 def test_who_would_trade_only_at_a_price_without_meaning_is_out_of_the_market() -> None:
