@@ -69,6 +69,8 @@ _LIMITED: Final = "buys, sells, most = rows & (fill > 0.0), rows & (fill < 0.0),
 _LAST_STEP: Final = "if step < MAX_ITERATIONS:"
 _ELASTIC: Final = 'own = demand.of_market(m) & (demand.rows["slope"] > 0.0)'
 _SIDE: Final = "side = 1.0 if flow.sum() + joint.sum() > 0.0 else -1.0"
+_LONG: Final = "long, joint_long = side * flow > 0.0, side * joint > 0.0"
+_SHARE: Final = "return along / np.where(total > 0.0, total, 1.0)"
 _SLICES: Final = "held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], quote[m]]"
 _OVERDRAFT: Final = "if x < 0.0 or (x > 0.0 and owed[i] > 0.0):"
 _DRAWN: Final = "drawn = -x if x < 0.0 else -min(x, owed[i])"
@@ -97,6 +99,9 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("auction", _SIDE, "Gt -> GtE"): "in balance, neither side is cut",
     ("auction", _SIDE, "1.0 -> 3.0"): "all amounts in another unit, and only their ratios count",
     ("auction", _SIDE, "1.0 -> 3.0 (2)"): "the same",
+    ("auction", _LONG, "Gt -> GtE (2)"): "a part of a schedule that trades nothing is nothing",
+    ("auction", _SHARE, "Gt -> GtE"): "whoever is split has traded, and shares are of that",
+    ("auction", _SHARE, "1.0 -> 3.0"): "the same",
     ("ledger", _UNEVEN, "Lt -> LtE"): "no number near one is exactly that far from it",
     ("ledger", _FIRST_STEP, "0 -> 1"): "a chain of lenders has fewer links than there are sectors, a circle any number",
     ("ledger", _TOO_FAR, "Gt -> GtE"): "the same",

@@ -381,9 +381,10 @@ def test_what_cuts_cannot_match_is_cancelled(monkeypatch: pytest.MonkeyPatch) ->
     )
     monkeypatch.setattr(auction, "MAX_ROUNDS", 1)
     monkeypatch.setattr(auction, "MAX_CUTS", 0)
-    result = clear(orders, [])
+    result = clear(orders, [dealers(np.zeros((1, 1)), UST10, intercept=0.5)])
     assert result.status == Status.RATIONED
     assert result.filled == pytest.approx([0.0, 0.0, 0.0, -1.0, 1.0])
+    assert not result.matrix_filled[0].any()
 
 
 def test_joint_schedule_is_cut_like_any_other_order() -> None:
@@ -747,19 +748,27 @@ def test_order_at_its_limit_pushes_by_its_fill() -> None:
     assert parts[2, REASON["valuation"]] == pytest.approx(0.0)
 
 
-def test_move_of_a_rationed_market_belongs_to_those_who_pushed() -> None:
+@pytest.mark.parametrize("unit", [1.0, 0.01])
+def test_move_of_a_rationed_market_belongs_to_those_who_pushed(unit: float) -> None:
     orders = book(
         post(UST10, -6.0, "lapse"),
         post(UST10, -2.0, "margin_call"),
         post(UST10, 0.0, "valuation", slope=100.0, hi=2.0),
         post(UST30, 0.0, "valuation", slope=100.0),
     )
-    schedule = dealers(50.0 * np.eye(1), UST30)
-    result = clear(orders, [schedule])
-    parts = attribute(orders, [schedule], result, SECTORS)[:, :, UST10]
+    orders, schedules = in_unit(unit, orders, [dealers(50.0 * np.eye(1), UST30)])
+    parts = attribute(orders, schedules, clear(orders, schedules), SECTORS)[:, :, UST10]
     assert parts[0, REASON["lapse"]] == pytest.approx(-0.015)
     assert parts[1, REASON["margin_call"]] == pytest.approx(-0.005)
     assert not parts[2].any()
+
+
+def test_move_of_a_rationed_market_belongs_to_the_schedule_that_pushed() -> None:
+    orders = book(post(UST10, -2.0, "lapse"), post(UST10, 0.0, "valuation", slope=100.0, hi=2.0))
+    seller = [dealers(np.zeros((1, 1)), UST10, intercept=-6.0)]
+    parts = attribute(orders, seller, clear(orders, seller), SECTORS)[:, :, UST10]
+    assert parts[4, REASON["market_making"]] == pytest.approx(-0.015)
+    assert parts[0, REASON["lapse"]] == pytest.approx(-0.005)
 
 
 def test_move_of_a_rationed_exchange_rate_belongs_to_the_trade_behind_the_leg() -> None:
