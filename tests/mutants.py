@@ -71,6 +71,8 @@ _ELASTIC: Final = 'own = demand.of_market(m) & (demand.rows["slope"] > 0.0)'
 _SIDE: Final = "side = 1.0 if flow.sum() + joint.sum() > 0.0 else -1.0"
 _LONG: Final = "long, joint_long = side * flow > 0.0, side * joint > 0.0"
 _SHARE: Final = "return along / np.where(total > 0.0, total, 1.0)"
+_STEPS: Final = "for steps in range(limit + 1):"
+_NO_PIVOT: Final = "return step, False"
 _SLICES: Final = "held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], quote[m]]"
 _OVERDRAFT: Final = "if x < 0.0 or (x > 0.0 and owed[i] > 0.0):"
 _DRAWN: Final = "drawn = -x if x < 0.0 else -min(x, owed[i])"
@@ -102,6 +104,8 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("auction", _LONG, "Gt -> GtE (2)"): "a part of a schedule that trades nothing is nothing",
     ("auction", _SHARE, "Gt -> GtE"): "whoever is split has traded, and shares are of that",
     ("auction", _SHARE, "1.0 -> 3.0"): "the same",
+    ("auction", _STEPS, "1 -> 3"): "the loop is left at the limit",
+    ("auction", _NO_PIVOT, "False -> True"): "a step to nowhere gets nowhere",
     ("ledger", _UNEVEN, "Lt -> LtE"): "no number near one is exactly that far from it",
     ("ledger", _FIRST_STEP, "0 -> 1"): "a chain of lenders has fewer links than there are sectors, a circle any number",
     ("ledger", _TOO_FAR, "Gt -> GtE"): "the same",
@@ -465,7 +469,8 @@ def _from_the_start(mutant: Mutant, seconds: float) -> str | None:
 
 
 OPTIONS: Final = (
-    "-x", "-q", "-s", "-n", "0", "-p", "no:cacheprovider", "--rootdir", str(ROOT), "--hypothesis-seed", "0",
+    "-x", "-q", "-s", "-n", "0", "-p", "no:cacheprovider", "-p", "no:faulthandler",
+    "--rootdir", str(ROOT), "--hypothesis-seed", "0",
     "-W", "ignore::pytest.PytestAssertRewriteWarning",  # hypothesis is loaded before pytest starts
 )  # fmt: skip
 
@@ -526,12 +531,12 @@ class Search:
         mutant, pipe, begun = running.pop(child)
         with os.fdopen(pipe) as file:
             by = file.read()
-        outcome = "timed out" if os.WIFSIGNALED(status) else "killed" if by or status else "survived"
+        late = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGPROF
+        outcome = "timed out" if late else "killed" if by or status else "survived"
         self._count(mutant, outcome, by)
         row = {
             "module": mutant.module, "number": mutant.number, "line": mutant.line, "words": mutant.words,
             "code": mutant.code, "outcome": outcome, "by": by, "seconds": round(time.monotonic() - begun, 2),
-            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
             "digest": self.digests[mutant.module], "tests": self.tests_digest,
         }  # fmt: skip
         with self.results.open("a") as file:

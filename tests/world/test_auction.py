@@ -248,7 +248,9 @@ def test_exchange_rate_nobody_reacts_to_keeps_its_quote_though_legs_react_to_bon
 def test_who_is_just_at_a_limit_does_not_react() -> None:
     buyers = post(UST10, np.zeros((2, 1)), "valuation", slope=np.array([9.0, 90.0]), lo=[0.0, -1.0], hi=[1.0, 0.0])
     for rows in (buyers, buyers[:1], buyers[1:]):
+        rows["sector"] = 0
         assert clear(rows, []).slope[UST10] == 0.0
+        assert not auction._linear_clearing(rows, [], clear(rows, []), SECTORS)[0].any()
 
 
 def test_who_is_just_at_a_limit_stays_or_leaves_it_at_once() -> None:
@@ -280,7 +282,9 @@ def test_a_walk_ends_where_a_market_runs_out_of_who_reacts_unless_it_is_known_to
 
 def test_equal_slopes_in_two_markets_clear_jointly() -> None:
     matrix = np.array([[10.0, 10.0], [10.0, 30.0]])
-    result = clear(book(post(JGB30, -1.0, "lapse")), [dealers(matrix, JGB30, UST30)])
+    orders, schedules = book(post(JGB30, -1.0, "lapse")), [dealers(matrix, JGB30, UST30)]
+    assert auction._Demand(orders, schedules).newton(np.zeros(N_MARKETS)) is not None
+    result = clear(orders, schedules)
     assert result.log_change[[JGB30, UST30]] == pytest.approx([-0.15, 0.05])
     assert result.iterations == 1
 
