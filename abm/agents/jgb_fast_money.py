@@ -100,13 +100,13 @@ def write_trades(
             total[kind[i], k] += trade[i, k]
     n = 0
     for reason in range(REASONS.size):
-        for i in np.flatnonzero(kind == reason):
+        for member in np.flatnonzero(kind == reason):
             for k, m in enumerate(FUTURES):
-                quantity = trade[i, k]
+                quantity = trade[member, k]
                 if reason != STOPPED:
                     quantity *= depth_factor(total[reason, k], share * depth[m] * vol[m])
                 if quantity != 0.0:
-                    write_order(out[n], i, m, REASONS[reason], quantity, 0.0, -np.inf, np.inf, True)
+                    write_order(out[n], member, m, REASONS[reason], quantity, 0.0, -np.inf, np.inf, True)
                     n += 1
     return n
 

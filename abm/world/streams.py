@@ -27,7 +27,7 @@ class Streams:
             text = f"{self.seed}/{owner}/{purpose}".encode()
             key = np.frombuffer(hashlib.blake2b(text, digest_size=16).digest()[::-1], dtype="<u8").astype(np.uint64)
             numbers = np.random.Philox(key=key)
-            self._started[owner, purpose] = np.random.Generator(numbers), numbers.state
+            self._started[owner, purpose] = np.random.Generator(numbers), dict(numbers.state)
         generator, state = self._started[owner, purpose]
         state["state"]["counter"][1] = day
         generator.bit_generator.state = state
