@@ -104,8 +104,6 @@ def clear(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.nda
     _check(demand, schedules, start)
     quote = np.zeros(N_MARKETS)
     x = quote if start is None or not demand.at(quote).over.any() else np.array(start, dtype=float)
-    if (quick := demand.newton(x)) is not None and _is_plain(quick[0].x, quick[0].jacobian):
-        return _plain_clearing(demand, *quick)
     residual, rationed, iterations = np.zeros(N_MARKETS), np.zeros(N_MARKETS, dtype=bool), 0
     for _ in range(MAX_ROUNDS):
         here, stuck, used, found = _find_prices(demand, x)
@@ -134,20 +132,6 @@ def clear(orders: np.ndarray, schedules: Sequence[MatrixSchedule], start: np.nda
         iterations=iterations,
         residual_usd_bn=residual,
         rationed=rationed,
-    )
-
-
-def _plain_clearing(demand: "_Demand", here: "_Point", iterations: int) -> Clearing:
-    """What Newton steps alone led to: nothing rationed."""
-    return Clearing(
-        log_change=here.x,
-        filled=demand.fills(here.x),
-        matrix_filled=tuple(demand.joint_fills(here.x)),
-        jacobian=here.jacobian,
-        status=Status.CONVERGED,
-        iterations=iterations,
-        residual_usd_bn=here.excess,
-        rationed=np.zeros(N_MARKETS, dtype=bool),
     )
 
 
@@ -312,15 +296,6 @@ def _newton(rows, intercepts, matrices, x, limit, halvings):  # type: ignore
 
 
 @njit(cache=True)
-def _is_plain(x, jacobian):  # type: ignore
-    """Whether all prices mean something and somebody reacts to each of them."""
-    plain = True
-    for m in range(x.size):
-        plain &= abs(x[m]) <= FURTHEST and jacobian[:, m].any()
-    return plain
-
-
-@njit(cache=True)
 def _direction(jacobian, excess):  # type: ignore
     """Newton step in the markets where somebody reacts, and whether their slopes are independent (see `_solve`)."""
     live = np.flatnonzero(np.diag(jacobian) > 0.0)
@@ -435,11 +410,22 @@ class _Demand:
         return np.sort(change[np.abs(change) <= FURTHEST])
 
     def flat_end(self, m: int, x_m: float) -> float:
-        """The price nearest to the quote on the flat stretch of market m's demand on which x_m lies."""
-        low, high, rounding = min(x_m, 0.0), max(x_m, 0.0), 1e-9 * max(1.0, abs(x_m))
-        kinks = self.kinks(m)
-        between = np.clip(kinks[(kinks >= low - rounding) & (kinks <= high + rounding)], low, high)
-        return float(between[np.argmax(np.abs(between))]) if between.size else 0.0
+        """The price nearest to the quote on the flat stretch of market m's demand on which x_m lies, or ends."""
+        kinks, rounding = self.kinks(m), 1e-9 * max(1.0, abs(x_m))
+        between = kinks[(kinks > min(x_m, 0.0)) & (kinks < max(x_m, 0.0))]
+        ends = [*sorted(between.tolist(), key=abs, reverse=True), 0.0]
+        here = x_m if (np.abs(kinks - x_m) <= rounding).any() else ends[0]
+        for end in ends:
+            if abs(end - here) > rounding and self.reacts(m, (here + end) / 2.0):
+                break
+            here = end
+        return float(here)
+
+    def reacts(self, m: int, x_m: float) -> bool:
+        """Whether anybody's demand in market m falls as its own log change passes x_m."""
+        rows = self.rows[self.of_market(m) & (self.rows["slope"] > 0.0)]
+        bought = rows["quantity"] - rows["slope"] * x_m
+        return bool(self.matrix[:, m, m].any() or ((bought > rows["lo"]) & (bought < rows["hi"])).any())
 
     def next_kink(self, x: np.ndarray, step: np.ndarray) -> float:
         """Share of the step from x just after which the first row reaches or leaves a limit, infinite if none does."""
@@ -594,6 +580,8 @@ def _clear_alone(demand: _Demand, here: _Point, m: int) -> tuple[float, bool]:
         left, right = (middle, right) if rest + own.at(kinks[middle]) > 0.0 else (left, middle)
     if left >= 0 and right < kinks.size:
         above, below = rest + own.at(kinks[left]), rest + own.at(kinks[right])
+        if abs(below) <= here.tolerance[m]:
+            return demand.flat_end(m, float(kinks[right])), True
         return float(kinks[left] + (kinks[right] - kinks[left]) * above / (above - below)), True
     edge = beyond = float(here.x[m])
     if kinks.size:

@@ -230,13 +230,14 @@ def test_balanced_orders_without_slope_are_filled_at_the_quote() -> None:
 
 @pytest.mark.parametrize("side", [-1.0, 1.0])
 def test_flat_stretch_ends_nearest_to_the_quote(side: float) -> None:
-    """Sellers of 5 meet buyers who reach 5 at -0.1 and buy no more until -1.2; others sell from 0.5."""
+    """Sellers of 5 meet buyers who reach 5 at -0.1; nobody buys more until -1.2, with and without sellers from 0.5."""
     limit = {"lo": -5.0} if side > 0.0 else {"hi": 5.0}
     late = post(UST10, 1.2 * side, "dip_buying", slope=1.0, **{"lo": 0.0, "hi": 0.0, **limit})
     other = post(UST10, -0.5 * side, "dip_buying", slope=1.0, lo=min(side, 0.0), hi=max(side, 0.0))
-    orders = book(post(UST10, 5.0 * side, "lapse"), post(UST10, 0.0, "valuation", slope=50.0, **limit), late, other)
-    for start in (None, np.full(N_MARKETS, 0.7 * side)):
-        assert clear(orders, [], start=start).log_change[UST10] == pytest.approx(0.1 * side)
+    both = (post(UST10, 5.0 * side, "lapse"), post(UST10, 0.0, "valuation", slope=50.0, **limit), late)
+    for orders in (book(*both), book(*both, other)):
+        for start in (None, np.full(N_MARKETS, 0.7 * side), np.full(N_MARKETS, 1.3 * side)):
+            assert clear(orders, [], start=start).log_change[UST10] == pytest.approx(0.1 * side)
 
 
 def test_exchange_rate_nobody_reacts_to_keeps_its_quote_though_legs_react_to_bonds() -> None:
