@@ -73,7 +73,7 @@ _LONG: Final = "long, joint_long = side * flow > 0.0, side * joint > 0.0"
 _SHARE: Final = "return along / np.where(total > 0.0, total, 1.0)"
 _STEPS: Final = "for steps in range(limit + 1):"
 _NO_PIVOT: Final = "return step, False"
-_SLICES: Final = "held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], quote[m]]"
+_SLICES: Final = "held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], QUOTE_CCY[m]]"
 _OVERDRAFT: Final = "if x < 0.0 or (x > 0.0 and owed[i] > 0.0):"
 _DRAWN: Final = "drawn = -x if x < 0.0 else -min(x, owed[i])"
 EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {

@@ -146,7 +146,7 @@ def test_a_trial_that_is_resumed_comes_to_the_same(tmp_path: Path) -> None:
     claim = made_up({}, effects=effects)
     court = Court(Store(tmp_path), 12, NOTHING, 1, False, tmp_path)
     court.fill([(ONE, range(1, 4))])  # where it was stopped
-    assert ahead([claim], 12, NOTHING, store=Store(tmp_path)) == Budget(9, 9)
+    assert ahead([claim], 12, NOTHING, Store(tmp_path)) == Budget(9, 9)
     found = []
     for _ in range(2):
         try_claims({"C1": claim}, 12, moves=NOTHING, workers=1, out=tmp_path, progress=False)
@@ -198,7 +198,8 @@ def test_what_is_ahead_is_counted(tmp_path: Path) -> None:
     claim = two_arms(searched=(ONE, ONE))
     said = ahead_in_words({"C1": claim}, 20, tmp_path, False)
     assert said == "100 runs, 420 simulated days, are ahead at most; 40 and 168 if every verdict is plain with 8 seeds."
-    assert ahead([claim], 10, NOTHING) == Budget(50, 10 * (6 + 4 + 9 + 1 + 1))
-    assert ahead([claim, claim], 10, NOTHING, {"C1": 8}) == Budget(24 + 32, 8 * (6 + 4 + 9) + 4 * 8)
-    further = ahead([claim], 10, NOTHING, further=[arm("baseline", days=6, share=0.5), arm("baseline", days=2)])
+    assert ahead([claim], 10, NOTHING, Store(tmp_path)) == Budget(50, 10 * (6 + 4 + 9 + 1 + 1))
+    assert ahead([claim, claim], 10, NOTHING, Store(tmp_path), {"C1": 8}) == Budget(24 + 32, 8 * (6 + 4 + 9) + 4 * 8)
+    more = [arm("baseline", days=6, share=0.5), arm("baseline", days=2)]
+    further = ahead([claim], 10, NOTHING, Store(tmp_path), further=more)
     assert further == Budget(60, 10 * (6 + 4 + 9 + 1 + 1 + 2))

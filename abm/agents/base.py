@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import mesa
 import numpy as np
+from numba import njit
 from pydantic import BaseModel, ConfigDict, Field
 
 from abm.world.book import Book, MarginTerms, Opening
@@ -18,7 +19,7 @@ from abm.world.orders import MatrixSchedule, no_orders
 from abm.world.streams import Streams
 from abm.world.view import View
 
-__all__ = ["MarginTerms", "Member", "Opening", "Params", "Sector", "par", "pareto_sizes"]
+__all__ = ["MarginTerms", "Member", "Opening", "Params", "Sector", "depth_factor", "par", "pareto_sizes"]
 
 
 def par(value: Any, unit: str, source: str, meaning: str, lo: float | None = None, hi: float | None = None) -> Any:
@@ -31,6 +32,12 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     members: int = par(1, "institutions", "SOURCES.md 8", "number of institutions", 1, 200_000)
+
+
+@njit(cache=True)
+def depth_factor(total_usd_bn: Any, limit_usd_bn: Any) -> Any:
+    """What orders of choice are multiplied with so that their sum is within the limit: 1, or limit / |sum| if less."""
+    return limit_usd_bn / np.maximum(np.maximum(np.abs(total_usd_bn), limit_usd_bn), 1e-300)
 
 
 class Sector(mesa.Agent):
@@ -145,8 +152,7 @@ class Sector(mesa.Agent):
         market; what is left is for later days. Forced orders do not use this.
         """
         limit = share * view.depth[market] * view.vol[market]
-        total = np.abs(quantity.sum(axis=0))
-        return quantity * (limit / np.maximum(np.maximum(total, limit), 1e-300))
+        return quantity * depth_factor.py_func(quantity.sum(axis=0), limit)
 
     def __len__(self) -> int:
         return self.n

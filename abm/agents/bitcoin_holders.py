@@ -7,9 +7,8 @@ import numpy as np
 from numba import njit
 
 from abm.agents.base import Opening, Params, Sector, par, pareto_sizes
-from abm.agents.kernels import write_order
 from abm.world.instruments import BTC, USD
-from abm.world.orders import ORDER, REASON
+from abm.world.orders import ORDER, REASON, write_order
 from abm.world.streams import Streams
 from abm.world.view import View
 

@@ -7,12 +7,11 @@ import numpy as np
 from numba import njit
 from pydantic import model_validator
 
-from abm.agents.base import Opening, Params, Sector, par
-from abm.agents.kernels import depth_factor, write_order
+from abm.agents.base import Opening, Params, Sector, depth_factor, par
 from abm.world.economy import Public, path_average_pct
 from abm.world.instruments import AUD, COST_BP, INDEX, JPY, N_MARKETS, QUOTE_CCY, USD, USDJPY, fx_legs, indices
 from abm.world.margin import BROKER, RETAIL_FX_RATE, initial_rates
-from abm.world.orders import ORDER, REASON, join, no_orders, post
+from abm.world.orders import ORDER, REASON, join, no_orders, post, write_order
 from abm.world.streams import Streams
 from abm.world.view import DAYS_PER_YEAR, View
 
@@ -432,20 +431,9 @@ def keep_within_depth(
 
 
 @njit(cache=True)
-def orders_to_write(trade: np.ndarray, yen: np.ndarray) -> int:
-    """How many trades are more than dust."""
-    n = 0
-    for i in range(yen.size):
-        n += abs(yen[i]) > DUST_USD_BN
-        for k in range(trade.shape[1]):
-            n += abs(trade[i, k]) > DUST_USD_BN
-    return n
-
-
-@njit(cache=True)
 def write_fund_orders(
     out: np.ndarray, rows: np.ndarray, held: np.ndarray, trade: np.ndarray, yen: np.ndarray, reason: np.ndarray
-) -> None:
+) -> int:
     """Write all trades but dust: assets against dollars, at most what is held sold, then dollars against yen."""
     n = 0
     for i, member in enumerate(rows):
@@ -459,6 +447,7 @@ def write_fund_orders(
         if abs(yen[i]) > DUST_USD_BN:
             write_order(out[n], member, USDJPY, reason[i], yen[i], 0.0, -np.inf, np.inf, False)
             n += 1
+    return n
 
 
 @njit(cache=True)
@@ -725,10 +714,8 @@ class CarryTraders(Sector):
 
     def _fund_rows(self, books: _Books, trade: np.ndarray, yen: np.ndarray, reason: np.ndarray) -> np.ndarray:
         """Order rows of the funds that trade: assets against dollars, then dollars against yen."""
-        out = np.zeros(orders_to_write(trade, yen), dtype=ORDER)
-        if out.size:
-            write_fund_orders(out, books.rows, books.held, trade, yen, reason)
-        return out
+        out = np.zeros(trade.size + yen.size, dtype=ORDER)
+        return out[: write_fund_orders(out, books.rows, books.held, trade, yen, reason)]
 
     # -- what a retail account does ----------------------------------------------------------------------------------
 

@@ -9,10 +9,9 @@ import numpy as np
 from numba import njit
 
 from abm.agents.base import Opening, Params, Sector, par
-from abm.agents.kernels import write_order
 from abm.world.instruments import BTC, JPY, N_CCY, USD, USDJPY
 from abm.world.margin import BROKER, maintenance_rate_by_notional
-from abm.world.orders import ORDER, REASON, no_orders
+from abm.world.orders import ORDER, REASON, no_orders, write_order
 from abm.world.streams import Streams
 from abm.world.view import View
 

@@ -29,6 +29,7 @@ from abm.world.instruments import (
     JGBS,
     N_CCY,
     N_MARKETS,
+    price_of,
     unit_value_usd,
     usd_per_currency,
 )
@@ -95,7 +96,7 @@ def money(book: Book, log_price: np.ndarray) -> np.ndarray:
 
     cash - loans - contracts x price. A mark pays contracts x change of price in cash, so it leaves this unchanged.
     """
-    return book.cash - book.loans - (book.contracts * np.exp(log_price)) @ IN_CURRENCY
+    return book.cash - book.loans - (book.contracts * price_of(log_price)) @ IN_CURRENCY
 
 
 def excess_inventory(assets_change: np.ndarray, money_change: np.ndarray, log_price: np.ndarray) -> np.ndarray:
@@ -104,7 +105,7 @@ def excess_inventory(assets_change: np.ndarray, money_change: np.ndarray, log_pr
     A bond paid for with a loan in its own currency leaves no currency open, a forward covered in cash none either.
     assets_change: (markets,) units. money_change: (currencies,) bn of the currency.
     """
-    in_own_currency = (SECURITIES * assets_change * np.exp(log_price)) @ IN_CURRENCY
+    in_own_currency = (SECURITIES * assets_change * price_of(log_price)) @ IN_CURRENCY
     value, per_currency = unit_value_usd(log_price), usd_per_currency(log_price)
     return np.asarray(_exposure(assets_change, in_own_currency, money_change, value, per_currency))
 
@@ -178,23 +179,6 @@ def _skew(expected, required, pace, vol, calm_vol, largest, cap):  # type: ignor
         limit = largest * min(vol[m], cap * calm_vol[m])
         out[m] = min(max(pace * (expected[m] - required[m]), -limit), limit)
     return out
-
-
-@njit(cache=True)
-def _positions(units, contracts, start_assets, price, traded, due):  # type: ignore
-    """Assets traded for since day 0, and what contracts are worth, (rows, markets) each, into the last two."""
-    for m in range(price.size):
-        for row in range(units.shape[0]):
-            traded[row, m] = units[row, m] + contracts[row, m] - start_assets[row, m]
-            due[row, m] = contracts[row, m] * price[m]
-
-
-@njit(cache=True)
-def _paid(cash, loans, start_money, earned, due):  # type: ignore
-    """Turn ``due`` on contracts (rows, currencies) into the change of money since day 0, earned income left out."""
-    for row in range(due.shape[0]):
-        for c in range(due.shape[1]):
-            due[row, c] = cash[row, c] - loans[row, c] - due[row, c] - start_money[row, c] - earned[row, c]
 
 
 @njit(cache=True)
@@ -272,12 +256,7 @@ class Intermediary(Believer):
 
     def changes(self, log_price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Assets (members, markets) and money (members, currencies) traded for since day 0, running income left out."""
-        book = self.book
-        traded, due = np.empty((2, N_MARKETS, self.n)).transpose(0, 2, 1)
-        _positions(book.units, book.contracts, self.start_assets, np.exp(log_price), traded, due)
-        money_change = due @ IN_CURRENCY
-        _paid(book.cash, book.loans, self.start_money, self.earned, money_change)
-        return traded, money_change
+        return assets(self.book) - self.start_assets, money(self.book, log_price) - self.start_money - self.earned
 
     def required_return(self, matrix: np.ndarray, inventory: np.ndarray) -> np.ndarray:
         """Return that makes the inventory worth holding, M^-1 X = gamma Sigma X, (markets,); 0 without capacity."""

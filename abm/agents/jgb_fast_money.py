@@ -6,10 +6,9 @@ import mesa
 import numpy as np
 from numba import njit
 
-from abm.agents.base import MarginTerms, Opening, Params, Sector, par, pareto_sizes
-from abm.agents.kernels import depth_factor, write_order
+from abm.agents.base import MarginTerms, Opening, Params, Sector, depth_factor, par, pareto_sizes
 from abm.world.instruments import IS_BOND, JGBS, JPY, MARKETS, N_MARKETS, TENOR_YR
-from abm.world.orders import ORDER, REASON, join, no_orders, post
+from abm.world.orders import ORDER, REASON, join, no_orders, post, write_order
 from abm.world.streams import Streams
 from abm.world.view import View
 

@@ -27,7 +27,7 @@ from abm.world.instruments import (
     USD,
     fx_legs,
 )
-from abm.world.orders import ORDER, REASON
+from abm.world.orders import ORDER, REASON, write_order
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -218,10 +218,9 @@ def _post(out, n, cell, reason, quantity, slope, lo, hi, member, market, currenc
     if quantity == 0.0 and slope == 0.0:
         return n
     row = out[n]
-    row.sector, row.member, row.market, row.reason = -1, member[cell], market[cell], reason
-    row.quantity, row.slope, row.lo, row.hi = quantity, slope, lo, hi
+    write_order(row, member[cell], market[cell], reason, quantity, slope, lo, hi, currency[cell])
     row.fx1, row.fx2, row.sign1, row.sign2 = pair[0, cell], pair[1, cell], sign[0, cell], sign[1, cell]
-    row.hedge, row.contract = hedge[cell], currency[cell]
+    row.hedge = hedge[cell]
     return n + 1
 
 

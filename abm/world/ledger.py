@@ -248,16 +248,16 @@ class Ledger:
             raise LedgerError(f"day {day}: matrix_filled has shape {taken_usd.shape}, expected {slopes.shape}")
         self.mark(price_log)
         worth, price = unit_value_usd(quote_log), price_of(price_log)
-        traded = posting.post_trades(
+        traded, beyond = posting.post_trades(
             orders, filled, taken_usd, slopes, self.start, self._issuer, worth, price, self.units, self.cash,
             self.contracts, self.issued, self.owns, self.open_in, self.money, *self._largest.values(),
         )  # fmt: skip
         for k, s in enumerate(takers):
             posting.post_taker(
-                s, weights[k], traded[3 * k : 3 * k + 3], self.start, price,
+                s, weights[k], traded[k], self.start, price,
                 self.units, self.cash, self.contracts, self.owns, self.open_in, self.money,
             )  # fmt: skip
-        return np.asarray(traded[-1] * worth)
+        return np.asarray(beyond * worth)
 
     def _refuse_bad_orders(self, orders: Array, filled: Array, day: int) -> None:
         """LedgerError for an order that belongs to no account or whose fill is not a number."""
@@ -415,14 +415,14 @@ class Ledger:
         Tolerance: 1e-9 of the gross sum, or of the largest one there has been (a market that was closed out
         leaves the rounding of what was once open).
         """
-        for name, used, target, names in (
-            ("units", self.owns, self.issued, IDS),
-            ("contracts", self.open_in, _NOTHING, IDS),
-            ("cash", self.money, _NOTHING, CURRENCIES),
-            ("loans", self.money, _NOTHING, CURRENCIES),
+        for name, target, names in (
+            ("units", self.issued, IDS),
+            ("contracts", _NOTHING, IDS),
+            ("cash", _NOTHING, CURRENCIES),
+            ("loans", _NOTHING, CURRENCIES),
         ):
             table = getattr(self, name)
-            i = posting.out_of_balance(self.start, used, table, target, self._largest[name], TOLERANCE)
+            i = posting.out_of_balance(table, target, self._largest[name], TOLERANCE)
             if i >= 0:
                 net, gross = posting.net_and_gross(table[:, i])
                 raise LedgerError(

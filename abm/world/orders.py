@@ -10,7 +10,7 @@ the exchange rate.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numba import from_dtype, njit, types
@@ -145,6 +145,17 @@ def _table_of(value: float) -> np.ndarray:
 
 
 @njit(cache=True)
+def write_order(
+    row: Any, member: int, market: int, reason: int, quantity: float, slope: float, lo: float, hi: float, contract: bool
+) -> None:
+    """Fill in a row of `ORDER` without currency legs; quantity, slope, lo and hi in USD bn, lo <= 0 <= hi."""
+    row.sector, row.member, row.market, row.reason = -1, member, market, reason
+    row.quantity, row.slope, row.lo, row.hi = quantity, slope, lo, hi
+    row.fx1, row.fx2, row.sign1, row.sign2 = -1, -1, 0.0, 0.0
+    row.hedge, row.contract = 0.0, contract
+
+
+@njit(cache=True)
 def _at(table, i, j):  # type: ignore
     """Entry of a table of which one row or one column may stand for all."""
     return table[i if table.shape[0] > 1 else 0, j if table.shape[1] > 1 else 0]
@@ -170,14 +181,10 @@ def _write(out, who, markets, reason, quantity, slope, lo, hi, hedge, contract, 
             if q == 0.0 and b == 0.0:
                 continue
             row, m = out[n], markets[j]
-            row.sector, row.member, row.market, row.reason = -1, who[i], m, reason
-            row.quantity, row.slope = q, b
-            row.lo = min(_at(lo, i, j), 0.0)
-            row.hi = max(_at(hi, i, j), 0.0)
+            write_order(row, who[i], m, reason, q, b, min(_at(lo, i, j), 0.0), max(_at(hi, i, j), 0.0), contract)
             row.fx1, row.fx2, row.sign1, row.sign2 = fx[0, m], fx[1, m], sign[0, m], sign[1, m]
             if fx[0, m] >= 0:
                 row.hedge = _at(hedge, i, j)
-            row.contract = contract
             n += 1
     return n
 

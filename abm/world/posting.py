@@ -37,37 +37,37 @@ def post_trades(
     orders: Array, filled: Array, taken_usd: Array, slopes: Array, start: Array, issuer: Array, worth_usd: Array,
     price: Array, units: Array, cash: Array, contracts: Array, issued: Array, owns: Array, open_in: Array,
     money: Array, most_units: Array, most_contracts: Array, most_cash: Array, most_loans: Array,
-) -> Array:  # fmt: skip
+) -> tuple[Array, Array]:  # fmt: skip
     """Post the orders' side of a settlement and share out the other side among its takers.
 
     filled: USD bn at the quote. taken_usd: (takers, markets) what they bought by their schedules, USD bn at the quote;
     no rows if there is one taker without a schedule. slopes: (takers, markets) by which they share the rest. issuer:
-    (markets,) sector whose sale is issuance, -1 for none. worth_usd: USD per unit at the quote. Returns, for each
-    taker, the units bought for cash, the units bought by contract and the costs earned (bn of the quote currency), and
-    after them the units that all together had to take beyond ``taken_usd``: (3 x takers + 1, markets).
+    (markets,) sector whose sale is issuance, -1 for none. worth_usd: USD per unit at the quote. Returns (takers, 3,
+    markets) units bought for cash, units bought by contract and costs earned (bn of the quote currency), and (markets,)
+    the units that all together had to take beyond ``taken_usd``.
     """
     spot, forward, paid, turnover = _post_orders(
         orders, filled, start, issuer, worth_usd, price, units, cash, contracts, issued, owns, open_in, money
     )
     _remember_size(turnover, price, most_units, most_contracts, most_cash, most_loans)
     takers = slopes.shape[0]
-    out = np.zeros((3 * takers + 1, price.size))
+    traded, beyond = np.zeros((takers, 3, price.size)), np.zeros(price.size)
     for m in range(price.size):
         taken, slope = 0.0, 0.0
         for k in range(taken_usd.shape[0]):
             taken += taken_usd[k, m] / worth_usd[m]
         for k in range(takers):
             slope += slopes[k, m]
-        beyond = -(spot[m] + forward[m]) - taken if taken_usd.shape[0] > 0 else 0.0
+        if taken_usd.shape[0] > 0:
+            beyond[m] = -(spot[m] + forward[m]) - taken
         for k in range(takers):
             capacity = slopes[k, m] / slope if slope > 0.0 else 1.0 / takers
             own = taken_usd[k, m] / worth_usd[m] if taken_usd.shape[0] > 0 else -(spot[m] + forward[m])
             by_contract = -capacity * forward[m]
-            out[3 * k, m] = own + capacity * beyond - by_contract
-            out[3 * k + 1, m] = by_contract
-            out[3 * k + 2, m] = capacity * paid[m]
-        out[3 * takers, m] = beyond
-    return out
+            traded[k, 0, m] = own + capacity * beyond[m] - by_contract
+            traded[k, 1, m] = by_contract
+            traded[k, 2, m] = capacity * paid[m]
+    return traded, beyond
 
 
 @njit(cache=True)
@@ -249,22 +249,14 @@ def post_income(
 
 
 @njit(cache=True)
-def out_of_balance(start: Array, used: Array, table: Array, target: Array, most: Array, tolerance: float) -> int:
+def out_of_balance(table: Array, target: Array, most: Array, tolerance: float) -> int:
     """Number of the first column that does not add up to its target within the tolerance, -1 if all do.
 
-    tolerance: share of ``most``, which is raised to the column's gross sum. used: (sectors, columns).
+    tolerance: share of ``most``, which is raised to the column's gross sum.
     """
     found = -1
     for j in range(table.shape[1]):
-        net, gross = 0.0, 0.0
-        for s in range(start.size - 1):
-            block = table[start[s] : start[s + 1], j]
-            if used[s, j]:
-                total, size = net_and_gross(block)
-                net += total
-                gross += size
-            else:
-                net += _net(block)
+        net, gross = net_and_gross(table[:, j])
         size = gross + abs(target[j])
         if not size <= most[j]:
             most[j] = size
@@ -281,15 +273,6 @@ def net_and_gross(column: Array) -> tuple[float, float]:
         total += column[i]
         size += abs(column[i])
     return total, size
-
-
-@njit(cache=True, fastmath={"reassoc"})
-def _net(column: Array) -> float:
-    """Sum, in any order of addition."""
-    total = 0.0
-    for i in range(column.size):
-        total += column[i]
-    return total
 
 
 @njit(cache=True)

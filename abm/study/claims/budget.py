@@ -24,9 +24,9 @@ def ahead(
     claims: Iterable[Claim],
     allowed: int,
     moves: dependence.Moves,
+    store: Store,
     used: Mapping[str, int] | None = None,
     further: Iterable[Arm] = (),
-    store: Store | None = None,
 ) -> Budget:
     """Runs and days of a trial at most, those in the store not counted.
 
@@ -45,16 +45,9 @@ def ahead(
             more = dependence.few(claim, allowed) - dependence.screening(claim, allowed)
             ends = 2 * min(dependence.SHOWN, len(moves.parameters))
             total += _each((arm, ends * more) for arm in dependence.changed(claim, dependence.leading(claim)).values())
-    most: dict[str, tuple[Arm, int]] = {}
-    for arm, some in wanted:
-        most[arm.hash] = (arm, max(len(some), most.get(arm.hash, (arm, 0))[1]))
-    return total + _each((arm, _missing(arm, seeds, store)) for arm, seeds in most.values())
+    return total + _each((arm, len(seeds)) for arm, seeds in store.missing(wanted))
 
 
 def _each(runs: Iterable[tuple[Arm, int]]) -> Budget:
     counted = [(seeds, seeds * arm.days) for arm, seeds in runs]
     return Budget(sum(runs for runs, _ in counted), sum(days for _, days in counted))
-
-
-def _missing(arm: Arm, seeds: int, store: Store | None) -> int:
-    return seeds if store is None else sum(not store.file(arm, seed).exists() for seed in range(1, seeds + 1))

@@ -136,18 +136,21 @@ class Store:
         """Where a run is kept."""
         return self.root / hashlib.sha256(arm.hash.encode()).hexdigest()[:24] / f"{seed}.npz"
 
+    def missing(self, wanted: Iterable[tuple[Arm, range]]) -> list[tuple[Arm, list[int]]]:
+        """Every arm once, with the seeds, from 1 to the most that is asked for, of which no run is kept."""
+        most: dict[str, tuple[Arm, int]] = {}
+        for arm, seeds in wanted:
+            most[arm.hash] = (arm, max(len(seeds), most.get(arm.hash, (arm, 0))[1]))
+        return [
+            (arm, [seed for seed in range(1, count + 1) if not self.file(arm, seed).exists()])
+            for arm, count in most.values()
+        ]
+
     def fill(self, wanted: Iterable[tuple[Arm, range]], workers: int | None, progress: bool) -> None:
         """Run what is missing. KeyboardInterrupt, in words, keeps what is done."""
-        arms: dict[str, tuple[Arm, int]] = {}
-        for arm, seeds in wanted:
-            arms[arm.hash] = (arm, max(len(seeds), arms.get(arm.hash, (arm, 0))[1]))
-        listed = [arm for arm, _ in arms.values()]
-        jobs = [
-            Job(number, seed)
-            for number, (arm, count) in enumerate(arms.values())
-            for seed in range(1, count + 1)
-            if not self.file(arm, seed).exists()
-        ]
+        missing = self.missing(wanted)
+        listed = [arm for arm, _ in missing]
+        jobs = [Job(number, seed) for number, (_, seeds) in enumerate(missing) for seed in seeds]
         done = 0
         try:
             for result in run_jobs(listed, jobs, workers=workers, build=observed_model, progress=progress):

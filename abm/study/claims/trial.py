@@ -99,7 +99,7 @@ def ahead_in_words(claims: Mapping[str, Claim], seeds: int, out: Path, with_chan
     further = channels.worlds().values() if with_channels else ()
     at_first = dict.fromkeys((claim.id for claim in claims.values()), looks(seeds)[0])
     most, least = (
-        ahead(claims.values(), seeds, dependence.Moves(), used, further, Store(out)) for used in ({}, at_first)
+        ahead(claims.values(), seeds, dependence.Moves(), Store(out), used, further) for used in ({}, at_first)
     )
     sooner = f"; {least.runs:,} and {least.days:,} if every verdict is plain with {looks(seeds)[0]} seeds"
     return f"{most.runs:,} runs, {most.days:,} simulated days, are ahead at most{sooner if least != most else ''}."
