@@ -8,6 +8,7 @@ standard deviations, the lines of one experiment) count together as one.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -55,9 +56,16 @@ class Targets:
 
     def array(self, name: str) -> np.ndarray:
         """One attribute of all targets."""
-        return np.array([getattr(row, name) for row in self.rows])
+        if name not in self._arrays:
+            self._arrays[name] = np.array([getattr(row, name) for row in self.rows])
+            self._arrays[name].flags.writeable = False
+        return self._arrays[name]
 
-    @property
+    @cached_property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {}
+
+    @cached_property
     def weight(self) -> np.ndarray:
         """One over the number of members of a target's family, (targets,)."""
         counted = Counter(row.family for row in self.rows)

@@ -1,5 +1,11 @@
-"""How fast the page is on this machine: `python -m tests.browser.measure`, with nothing else running."""
+"""How fast the page is on this machine: `python -m tests.browser.measure`, with nothing else running.
 
+`--minutes 30` plays for so long instead, run after run of 240 days at 4 days a second, and prints the memory of server
+and browser at the end of each; other work may go on beside it.
+"""
+
+import argparse
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -29,9 +35,36 @@ def measure(desk: DeskInBrowser) -> None:
         desk.do("reset")
         desk.until(lambda: desk.day == 0)
         desk.play_to(240)
-        desk.chrome.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
-        heap = float(desk.run("performance.memory.usedJSHeapSize")) / 1e6
-        print(f"after {240 * (length + 1):4d} more days            {heap:6.1f} MB in the browser")
+        print(f"after {240 * (length + 1):4d} more days            {_heap_mb(desk):6.1f} MB in the browser")
+
+
+def play_for(desk: DeskInBrowser, minutes: float, server: int) -> None:
+    """Print memory after every run of 240 days until so many minutes have passed. server: its process."""
+    desk.open()
+    desk.pick("[aria-label=Run] select", "sanaenomics")
+    desk.pick("[aria-label=Run] .abm-field:nth-of-type(3) input", 240)
+    begun, days = time.monotonic(), 0
+    while time.monotonic() - begun < 60.0 * minutes:
+        desk.do("reset")
+        desk.until(lambda: desk.day == 0)
+        desk.pick("[data-do=speed]", "walk")
+        desk.do("play")
+        while desk.day < 240:
+            time.sleep(1.0)
+        days += 240
+        passed = (time.monotonic() - begun) / 60.0
+        memory = f"{_heap_mb(desk):6.1f} MB in the browser, {_resident_mb(server):6.1f} MB in the server"
+        print(f"{passed:5.1f} min, {days:6d} days  {memory}", flush=True)
+
+
+def _heap_mb(desk: DeskInBrowser) -> float:
+    desk.chrome.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
+    return float(desk.run("performance.memory.usedJSHeapSize")) / 1e6
+
+
+def _resident_mb(process: int) -> float:
+    status = Path(f"/proc/{process}/status").read_text()
+    return float(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1e3
 
 
 def _step(desk: DeskInBrowser) -> float:
@@ -56,6 +89,15 @@ def _rate(desk: DeskInBrowser, speed: str, seconds: float = 4.0) -> tuple[float,
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, help="play for so long and watch the memory")
+    minutes = parser.parse_args().minutes
     home = Path(tempfile.mkdtemp())
-    with serving(home) as address, browsing(home / "chrome") as chrome:
-        measure(DeskInBrowser(chrome, address, home))
+    with serving(home) as address:
+        server = int(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()[0])
+        with browsing(home / "chrome") as chrome:
+            desk = DeskInBrowser(chrome, address, home)
+            if minutes is None:
+                measure(desk)
+            else:
+                play_for(desk, minutes, server)
