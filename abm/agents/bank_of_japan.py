@@ -299,6 +299,8 @@ class BankOfJapan(Sector):
         if not view.on("boj_purchases"):
             return no_orders()
         amounts = deviation_from_plan_usd_bn(view) + self._programs_usd_bn(view)
+        if not self.programs and not amounts.any():
+            return no_orders()
         owned = np.maximum(self.book.holdings_usd(view.log_price)[0], 0.0)
         bought = np.maximum(amounts, -owned)[JGBS]
         blocks = [post(JGBS, bought[None, :], "asset_purchase")]

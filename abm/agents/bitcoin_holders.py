@@ -170,7 +170,7 @@ class BitcoinHolders(Sector):
 
     def decide(self, view: View) -> np.ndarray:
         """Active holders trade around their anchor; patient ones bid below; old ones offer above; clients come."""
-        p, out, n = self.params, np.zeros(MOST_ORDERS * self.n, dtype=ORDER), 0
+        p, out, n = self.params, np.empty(MOST_ORDERS * self.n, dtype=ORDER), 0
         held = np.maximum(self.book.units[: self.n, BTC], 0.0) * view.unit_value_usd[BTC]
         if view.on("dip_buying"):
             cash = np.maximum(self.book.cash[: self.n, USD], 0.0)

@@ -714,7 +714,7 @@ class CarryTraders(Sector):
 
     def _fund_rows(self, books: _Books, trade: np.ndarray, yen: np.ndarray, reason: np.ndarray) -> np.ndarray:
         """Order rows of the funds that trade: assets against dollars, then dollars against yen."""
-        out = np.zeros(trade.size + yen.size, dtype=ORDER)
+        out = np.empty(trade.size + yen.size, dtype=ORDER)
         return out[: write_fund_orders(out, books.rows, books.held, trade, yen, reason)]
 
     # -- what a retail account does ----------------------------------------------------------------------------------

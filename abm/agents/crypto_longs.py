@@ -418,7 +418,7 @@ class CryptoLongs(Sector):
         self.closing[:] = False
         if not view.on("crypto_entry"):
             return no_orders()
-        out = np.zeros(2 * (np.count_nonzero(self.pending) + np.count_nonzero(self.leaving)), dtype=ORDER)
+        out = np.empty(2 * (np.count_nonzero(self.pending) + np.count_nonzero(self.leaving)), dtype=ORDER)
         n = write_planned(
             out, self.pending, self.leaving, *self._tables(), self.budget_usd_bn, self._yen_loan(view),
             view.unit_value_usd[BTC], view.usd_per_currency[JPY],
@@ -444,7 +444,7 @@ class CryptoLongs(Sector):
         """
         members = np.flatnonzero(need_usd_bn > 0.0)
         self.closing[members] = True
-        out = np.zeros(2 * members.size, dtype=ORDER)
+        out = np.empty(2 * members.size, dtype=ORDER)
         n = write_liquidations(
             out, members, *self._tables(), self.budget_usd_bn, view.unit_value_usd[BTC], view.usd_per_currency[JPY]
         )

@@ -8,7 +8,10 @@ concession that the market asked for is measured, and published the next day.
 
 import datetime as dt
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import mesa
@@ -18,6 +21,7 @@ from abm.agents.base import Params, Sector, par
 from abm.world.events import AuctionResult, Election, Event, FiscalAnnouncement, IssuanceChange, TaxCut
 from abm.world.instruments import INDEX, JGBS, JPY, MARKETS, SUPER_LONG
 from abm.world.orders import no_orders, post
+from abm.world.record import changed
 from abm.world.streams import Streams
 from abm.world.view import DAYS_PER_YEAR, View
 
@@ -93,7 +97,8 @@ def nth_weekday(year: int, month: int, weekday: int, n: int) -> dt.date:
     return first + dt.timedelta(days=(weekday - first.weekday()) % 7 + 7 * (n - 1))
 
 
-def auctions_of(year: int, month: int) -> dict[str, dt.date]:
+@lru_cache(1000)
+def auctions_of(year: int, month: int) -> Mapping[str, dt.date]:
     """Auction dates of a month: 10-year first Tuesday, 30-year first Thursday, 20-year third Tuesday, 40-year fourth
     Wednesday of odd months (the ministry's usual calendar; 20 and 28 January 2026 fit)."""
     dates = {
@@ -103,7 +108,7 @@ def auctions_of(year: int, month: int) -> dict[str, dt.date]:
     }
     if month % 2 == 1:
         dates["JGB40"] = nth_weekday(year, month, WEDNESDAY, 4)
-    return dates
+    return MappingProxyType(dates)
 
 
 def auctions_on(date: dt.date, previous: dt.date) -> list[str]:
@@ -204,7 +209,7 @@ class Government(Sector):
         for budget in waiting:
             events += self._revision(budget, factor - 1.0, f"{mandate} mandate")
         self.budgets = tuple(
-            b if b.enacted else replace(b, jpy_tn_per_yr=factor * b.jpy_tn_per_yr) for b in self.budgets
+            b if b.enacted else changed(b, jpy_tn_per_yr=factor * b.jpy_tn_per_yr) for b in self.budgets
         )
         return events
 
@@ -225,6 +230,8 @@ class Government(Sector):
         """Programmes whose lag is over raise the issuance plan; those that are paid for lower it again."""
         starting = sum(b.jpy_tn_per_yr for b in self.budgets if b.days_until == 0)
         ending = sum(b.jpy_tn_per_yr for b in self.budgets if b.days_left == 0)
+        if starting == ending:
+            return []
         per_month = (starting - ending) / 12.0 * self.params.mix
         return issuance_changes(per_month, "bonds for fiscal programmes", self.id)
 
@@ -241,8 +248,8 @@ class Government(Sector):
     def end_of_day(self, view: View) -> None:
         """Auctions held today are measured; programmes come a day closer or run down."""
         previous = self.last_date or view.date - dt.timedelta(days=1)
-        move_sd = (view.log_price - self.quote) / view.vol
         for name in auctions_on(view.date, previous):
+            move_sd = (view.log_price - self.quote) / view.vol
             neighbours = float(np.mean([move_sd[i] for i in SUPER_LONG if i != INDEX[name]]))
             strength = auction_strength_sd(float(move_sd[INDEX[name]]), neighbours, self.params.concession_sd)
             self.results.append(AuctionResult(market=name, strength_sd=strength, cause=self.id))
@@ -257,5 +264,5 @@ class Government(Sector):
 def _one_day_on(budget: Budget) -> Budget:
     """Closer to its first bonds, or closer to its last."""
     if budget.days_until > 0:
-        return replace(budget, days_until=budget.days_until - 1)
-    return replace(budget, days_until=-1, days_left=budget.days_left - 1)
+        return changed(budget, days_until=budget.days_until - 1)
+    return changed(budget, days_until=-1, days_left=budget.days_left - 1)

@@ -183,7 +183,7 @@ class JgbFastMoney(Sector):
         """Funds at rest close what they have; the others follow the trend."""
         if not view.on("fast_money_momentum"):
             return no_orders()
-        out = np.zeros(self.n * FUTURES.size, dtype=ORDER)
+        out = np.empty(self.n * FUTURES.size, dtype=ORDER)
         n = write_trades(
             out, self.book.contracts, view.unit_value_usd, self.wanted(view), self.adjustment, self.resting,
             self.stopped, self.params.depth_share, view.depth, view.vol,

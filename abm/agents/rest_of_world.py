@@ -14,6 +14,7 @@ from abm.world.streams import Streams
 from abm.world.view import View
 
 DAYS_PER_MONTH: Final = 21.0  # as the government spreads its issuance
+IS_SUPER_LONG: Final = np.isin(JGBS, SUPER_LONG)  # (JGBs,)
 
 
 class RestOfWorldParams(Params):
@@ -44,7 +45,7 @@ def planned_absorption(view: View, share_super_long: float, share_other: float) 
     What was planned on day 0 is in the prices, so it needs a buyer at any price; only departures from the plan are
     supply or demand. Planned central-bank purchases have their sellers in the same way and are posted by nobody.
     """
-    share = np.where(np.isin(JGBS, SUPER_LONG), share_super_long, share_other)
+    share = np.where(IS_SUPER_LONG, share_super_long, share_other)
     planned = view.public.planned_issuance_jpy_tn_per_month[JGBS]
     return share * planned / DAYS_PER_MONTH * 1000.0 * view.usd_per_currency[JPY]
 
