@@ -8,6 +8,7 @@ import numpy as np
 from abm.agents.base import Opening, Params, Sector, par, pareto_sizes
 from abm.agents.portfolio import (
     DAYS_PER_MONTH,
+    FOREIGN_BOND_CCY,
     FOREIGN_BONDS,
     HEDGEABLE,
     group_tilts,
@@ -171,7 +172,7 @@ class Banks(Sector):
 
     def pickup_pp(self, view: View, held: np.ndarray) -> np.ndarray:
         """Hedged yield of foreign bonds held (rows, foreign bonds) over JGB10, pp."""
-        cost = hedge_cost_pct(view.public, self.params.basis_pp)[QUOTE_CCY[FOREIGN_BONDS]]
+        cost = hedge_cost_pct(view.public, self.params.basis_pp)[FOREIGN_BOND_CCY]
         return weighted_yield_pct(held, view.level[FOREIGN_BONDS] - cost) - view.level[JGB10]
 
     def lent_jpy_tn(self) -> float:

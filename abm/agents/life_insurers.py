@@ -8,11 +8,12 @@ import numpy as np
 from abm.agents.base import Opening, Params, Sector, par
 from abm.agents.portfolio import (
     DAYS_PER_MONTH,
+    FOREIGN_BOND_CCY,
     FOREIGN_BONDS,
     FOREIGN_EQUITIES,
     HEDGE_PAIRS,
+    HEDGE_SIGNS,
     HEDGEABLE,
-    LEG_SIGNS,
     group_tilts,
     hedge_cost_pct,
     hedge_forwards,
@@ -34,7 +35,6 @@ from abm.world.instruments import (
     JGBS,
     JPY,
     N_MARKETS,
-    QUOTE_CCY,
     SUPER_LONG,
     USDJPY,
     indices,
@@ -332,7 +332,7 @@ class LifeInsurers(Sector):
 
     def _hedge_cost(self, public: Public) -> np.ndarray:
         """Hedge cost of every foreign bond's currency, % a year."""
-        return hedge_cost_pct(public, self.params.basis_pp)[QUOTE_CCY[FOREIGN_BONDS]]
+        return hedge_cost_pct(public, self.params.basis_pp)[FOREIGN_BOND_CCY]
 
     def _hedged_share(self, ratio: np.ndarray) -> np.ndarray:
         """Hedged part of each foreign bond (members, foreign bonds): the ratio where the currency can be hedged."""
@@ -383,9 +383,9 @@ class LifeInsurers(Sector):
     def extra_lapses_jpy_bn(self, view: View) -> np.ndarray:
         """Surrender payments beyond the usual today, JPY bn."""
         p, rise_pp = self.params, view.level[JGB10] - self.level0[JGB10]
-        rate = extra_lapse_pct(rise_pp, self.lapse_tolerance_pp, p.lapse_per_pp, p.lapse_cap_pct)
-        if not (view.on("lapses") and rate.any()):
+        if not view.on("lapses") or rise_pp <= self.lapse_tolerance_pp.min():
             return np.zeros(self.n)
+        rate = extra_lapse_pct(rise_pp, self.lapse_tolerance_pp, p.lapse_per_pp, p.lapse_cap_pct)
         lapsable = p.lapsable_share * self.liabilities_usd(view.log_price) / view.usd_per_currency[JPY]
         return lapsable * rate / (100.0 * DAYS_PER_YEAR)
 
@@ -459,7 +459,7 @@ class LifeInsurers(Sector):
         step = np.clip(beyond, -most, most)
         if not step.any():
             return no_orders()
-        currencies = (held * HEDGEABLE) @ LEG_SIGNS[FOREIGN_BONDS][:, HEDGE_PAIRS]
+        currencies = (held * HEDGEABLE) @ HEDGE_SIGNS
         amount = self.respect_depth(view, HEDGE_PAIRS, -step[:, None] * currencies, p.depth_share)
         return post(HEDGE_PAIRS, amount, "hedging", contract=True)
 
@@ -606,8 +606,10 @@ class LifeInsurers(Sector):
             (np.ones(self.n), self.below_full, "falls below a solvency ratio of 100 % and must sell"),
             (self.esr_target, self.below_target, "falls below its solvency target and cuts risk"),
         ):
-            self._say((self.last_esr < limit) & ~below, words)
-            below[:] = self.last_esr < np.where(below, 1.1 * limit, limit)
+            now_below = self.last_esr < limit
+            if now_below.any() or below.any():
+                self._say(now_below & ~below, words)
+                below[:] = self.last_esr < np.where(below, 1.1 * limit, limit)
         rise_pp = view.level[JGB10] - self.level0[JGB10]
         first = self.lapse_tolerance_pp.min() - (0.1 if self.lapsing else 0.0)
         lapsing = view.on("lapses") and bool(rise_pp > first)
@@ -618,7 +620,8 @@ class LifeInsurers(Sector):
 
     def _tell_of_strikes(self, view: View) -> None:
         """A buyers' strike begins when the median member buys less than half of its plan, ends above 70 %."""
-        excess = max(0.0, float((view.vol / view.calm_vol)[SUPER_LONG].mean()) - 1.0)
+        ratio = float((view.vol[SUPER_LONG] / view.calm_vol[SUPER_LONG]).sum()) / SUPER_LONG.size
+        excess = max(0.0, ratio - 1.0)
         share = np.exp(-self.params.strike_kappa * excess) if view.on("buyers_strike") else 1.0
         if share < 0.5 and not self.on_strike:
             self._words.append(f"Life insurers strike: super-long purchases at {100.0 * share:.0f} % of plan")

@@ -32,6 +32,7 @@ from abm.world.view import DAYS_PER_YEAR, View
 DAYS_PER_MONTH: Final = DAYS_PER_YEAR / 12.0
 FOREIGN_BONDS: Final = BONDS[QUOTE_CCY[BONDS] != JPY]
 FOREIGN_EQUITIES: Final = EQUITIES[QUOTE_CCY[EQUITIES] != JPY]
+FOREIGN_BOND_CCY: Final = QUOTE_CCY[FOREIGN_BONDS]
 HEDGEABLE: Final = (QUOTE_CCY[FOREIGN_BONDS] != MXN).astype(float)  # emerging-market currencies are left open
 IN_CURRENCY: Final = np.eye(N_CCY)[QUOTE_CCY]  # (markets, currencies)
 
@@ -48,6 +49,7 @@ def _leg_signs() -> np.ndarray:
 
 LEG_SIGNS: Final = _leg_signs()
 HEDGE_PAIRS: Final = np.flatnonzero(np.any(LEG_SIGNS[FOREIGN_BONDS[HEDGEABLE > 0]] != 0.0, axis=0))
+HEDGE_SIGNS: Final = LEG_SIGNS[FOREIGN_BONDS][:, HEDGE_PAIRS]  # (foreign bonds, pairs)
 
 
 def heterogeneous_split(total: np.ndarray, size: np.ndarray, tilt: np.ndarray) -> np.ndarray:
