@@ -8,7 +8,7 @@ from numba import njit
 from pydantic import model_validator
 
 from abm.agents.base import Opening, Params, Sector, depth_factor, par
-from abm.world.economy import Public, path_average_pct
+from abm.world.economy import ONE_YEAR, Public
 from abm.world.instruments import AUD, COST_BP, INDEX, JPY, N_MARKETS, QUOTE_CCY, USD, USDJPY, fx_legs, indices
 from abm.world.margin import BROKER, RETAIL_FX_RATE, initial_rates
 from abm.world.orders import ORDER, REASON, join, no_orders, post, write_order
@@ -159,7 +159,7 @@ def carry_pct(view: View, params: CarryParams, funding: int) -> np.ndarray:
     Bonds earn their yield; Australian dollars, equities and bitcoin the expected one-year policy rate, the last two
     a premium on top. Funding costs the expected one-year policy rate plus the broker's spread.
     """
-    rate = path_average_pct(view.public, 1.0)[:, 0]
+    rate = view.public.average_rate_pct[:, ONE_YEAR]
     earned = np.array([
         view.level[ASSETS[UST2]],
         rate[USD] + params.equity_premium_pct,

@@ -164,8 +164,9 @@ class PensionFunds(Sector):
         if view.on("pension_rebalancing"):
             deviation = weights - self.policy + self.to_shift
             self.returning = outside_band(deviation, self.band, self.returning)
-            trades = rebalancing_trades(deviation, self.band, self.returning, self.horizon_days)
-            blocks.append(self._trade(view, trades, weights, "rebalancing")[0])
+            if self.returning.any():
+                trades = rebalancing_trades(deviation, self.band, self.returning, self.horizon_days)
+                blocks.append(self._trade(view, trades, weights, "rebalancing")[0])
         if view.on("policy_mix") and self.to_shift.any():
             trades = self.to_shift / self.horizon_days[:, None]
             orders, done = self._trade(view, trades, weights, "repatriation")

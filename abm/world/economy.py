@@ -20,6 +20,7 @@ import numpy as np
 from abm.world import events as ev
 from abm.world.instruments import (
     BASE_CCY,
+    BONDS,
     CCY,
     DURATION_YR,
     FX,
@@ -44,6 +45,7 @@ FX_PER_TWO_YEAR_PCT: Final = 2.0  # per cent of exchange rate per point of two-y
 FX_PER_TEN_YEAR_PCT: Final = 4.5  # estimate, 5-day changes of USDJPY on both, 2015-2026 (Fed H.15, Japan MoF)
 RATE_BETA: Final = np.array([{"USDJPY": 1.0, "USDMXN": 0.0}.get(IDS[i], 0.35) for i in FX])  # response of each pair to
 # those differentials over the yen's: own estimate, same days, EURUSD 0.24-0.37, AUDUSD 0.1-0.35, USDMXN about 0
+FX_PER_RATE_PCT: Final = np.array([FX_PER_TWO_YEAR_PCT, FX_PER_TEN_YEAR_PCT])
 READ_ABROAD: Final = 0.5  # of a country's policy news read as news about rates elsewhere (King and Wadhwani 1990) [L]
 EASING_PER_PCT: Final = 0.03  # points of easing expected per per cent of an unusual fall of shares; Cieslak and
 # Vissing-Jorgensen (2021), size from memory
@@ -81,6 +83,9 @@ SILENCE_DAYS: Final = 20  # of silence after which the ladder is one step lower 
 WEAK_AUCTION_HALF_LIFE_DAYS: Final = 5.0
 NEVER: Final = 10_000  # trading days since something that has not happened
 SOURCE_BONDS: Final = [INDEX[name] for name in ("JGB10", "UST10", "BUND10")]
+HORIZONS_YR: Final = np.array([*DURATION_YR[BONDS], 1.0, 2.0, 10.0])  # bonds' durations, then the round ones
+ONE_YEAR, TWO_YEARS, TEN_YEARS = range(BONDS.size, BONDS.size + 3)  # positions in it
+OF_BONDS: Final = (QUOTE_CCY[BONDS], np.arange(BONDS.size))  # of each bond's own currency and duration
 SHAPE_OF_DATA: Final = 2.0  # near-term over terminal change after US payrolls: own estimate, 2-, 10- and 30-year yields
 
 
@@ -172,6 +177,11 @@ class Public:
     decided: frozenset[str] = frozenset()  # banks whose decision of today is already known
 
     @cached_property
+    def average_rate_pct(self) -> np.ndarray:
+        """`path_average_pct` of this state over HORIZONS_YR, (currencies, horizons)."""
+        return path_average_pct(self, HORIZONS_YR)
+
+    @cached_property
     def expected_log_price(self) -> np.ndarray:
         """`expected_log_price` of this state, (markets,)."""
         return expected_log_price(self)
@@ -232,10 +242,9 @@ def expected_log_price(public: Public) -> np.ndarray:
     (purchasing-power parity over five years) and rises with the operation people expect of the ministry.
     """
     out = np.zeros(N_MARKETS)
-    years = DURATION_YR[IS_BOND]
-    average = path_average_pct(public, years)
-    out[IS_BOND] = -years * average[QUOTE_CCY[IS_BOND], np.arange(years.size)] / 100.0
-    priced = path_average_pct(public, np.array([2.0, 10.0])) @ np.array([FX_PER_TWO_YEAR_PCT, FX_PER_TEN_YEAR_PCT])
+    average = public.average_rate_pct
+    out[BONDS] = -DURATION_YR[BONDS] * average[OF_BONDS] / 100.0
+    priced = average[:, TWO_YEARS : TEN_YEARS + 1] @ FX_PER_RATE_PCT
     out[FX] = RATE_BETA * (priced[BASE_CCY[FX]] - priced[QUOTE_CCY[FX]]) / 100.0
     out[USDJPY] -= YEN_PER_OPERATION / 100.0 * public.intervention_risk
     out[USDJPY] += YEN_PER_INFLATION / 100.0 * (public.inflation_expected_pct - INFLATION_TARGET_PCT)
