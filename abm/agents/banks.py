@@ -4,8 +4,9 @@ from typing import ClassVar, Final
 
 import mesa
 import numpy as np
+from numba import njit
 
-from abm.agents.base import Opening, Params, Sector, par, pareto_sizes
+from abm.agents.base import Opening, Params, Sector, depth_factor, par, pareto_sizes
 from abm.agents.portfolio import (
     DAYS_PER_MONTH,
     FOREIGN_BOND_CCY,
@@ -22,12 +23,14 @@ from abm.agents.portfolio import (
 )
 from abm.world.economy import SWAP_BASIS_PCT
 from abm.world.instruments import DURATION_YR, INDEX, JGBS, JPY, N_CCY, QUOTE_CCY, USDJPY, indices
-from abm.world.orders import join, no_orders, post
+from abm.world.orders import ORDER, REASON, join, no_orders, write_order
 from abm.world.streams import Streams
 from abm.world.view import View
 
 JGB10, NIKKEI = INDEX["JGB10"], INDEX["NIKKEI"]
 BOUGHT: Final = indices("JGB2", "JGB10")
+LOSS_PER_100_BP: Final = DURATION_YR[JGBS] / 100.0  # of a bond's value
+VALUATION: Final = REASON["valuation"]
 MEGA, POSTAL, REGIONAL = range(3)
 # Parts of mega, postal and regional banks in the sector's holdings and capital [mem]; Post Bank: SOURCES.md 1.
 JGB_PARTS: Final = (0.33, 0.42, 0.25)
@@ -88,6 +91,40 @@ def wanted_growth(rise_pp: np.ndarray, hurdle_pp: np.ndarray, per_pp: float) -> 
 def loan_spread_pct(lent_jpy_tn: float, capacity_jpy_tn: float, base_pct: float, slope_pct: float) -> float:
     """Spread on yen lent to carry accounts: base + slope x use of capacity."""
     return base_pct + slope_pct * max(lent_jpy_tn, 0.0) / capacity_jpy_tn
+
+
+@njit(cache=True)
+def write_on_yield(
+    out: np.ndarray, units: np.ndarray, units0: np.ndarray, growth: np.ndarray, value_usd: np.ndarray,
+    limit: np.ndarray, loss: np.ndarray, headroom: float, patience_days: float, per_pp: float, most_usd_bn: np.ndarray,
+) -> int:  # fmt: skip
+    """Write orders towards opening bonds x (1 + growth wanted); returns how many.
+
+    A day's part of the gap, purchases times the room left under the interest-rate limit: (limit - loss) / (headroom x
+    limit), within 0 and 1. All of them together buy or sell at most ``most_usd_bn``. The slope says how much more would
+    be wanted at a lower price: gap speed x holdings x demand / duration. units: table of the book. units0, growth:
+    (members, bought bonds). limit, loss: (members,) JPY bn. value_usd: of a unit, (markets,). most_usd_bn: (bought
+    bonds,).
+    """
+    gap, room, total = np.zeros(growth.shape), np.empty(limit.size), np.zeros(BOUGHT.size)
+    for i in range(limit.size):
+        room[i] = min(max((limit[i] - loss[i]) / max(headroom * limit[i], 1e-300), 0.0), 1.0)
+        for k, m in enumerate(BOUGHT):
+            missing = (units0[i, k] * (1.0 + growth[i, k]) - units[i, m]) * value_usd[m] / patience_days
+            if abs(missing) > 1e-9 * units0[i, k] * value_usd[m]:
+                gap[i, k] = missing * room[i] if missing > 0.0 else missing
+            total[k] += gap[i, k]
+    n = 0
+    for i in range(limit.size):
+        for k, m in enumerate(BOUGHT):
+            amount, slope = gap[i, k] * depth_factor(total[k], most_usd_bn[k]), 0.0
+            if amount > 0.0:
+                slope = units0[i, k] * value_usd[m] * (per_pp * 100.0 / DURATION_YR[m] / patience_days) * room[i]
+            if amount != 0.0:
+                least = max(min(amount, 0.0), -0.4 * units[i, m] * value_usd[m])
+                write_order(out[n], i, m, VALUATION, amount, slope, least, 3.0 * max(amount, 0.0), False)
+                n += 1
+    return n
 
 
 class Banks(Sector):
@@ -163,7 +200,7 @@ class Banks(Sector):
     def eve_loss_jpy_bn(self, view: View) -> np.ndarray:
         """Loss of economic value if yen yields rise by 100 bp, JPY bn."""
         bonds = self.book.units[: self.n][:, JGBS] * np.exp(view.log_price[JGBS])
-        return bonds @ (DURATION_YR[JGBS] / 100.0) + self.other_eve_jpy_bn
+        return bonds @ LOSS_PER_100_BP + self.other_eve_jpy_bn
 
     def eve_limit_jpy_bn(self, view: View) -> np.ndarray:
         """Loss allowed: a share of capital at current prices, JPY bn."""
@@ -204,30 +241,17 @@ class Banks(Sector):
         return join(blocks)
 
     def _buy_on_yield(self, view: View, limit: np.ndarray, loss: np.ndarray) -> np.ndarray:
-        """Towards opening bonds x (1 + growth wanted), purchases tapering off as the limit comes near.
-
-        The slope says how much more would be wanted at a lower price: gap speed x holdings x demand / duration.
-        """
-        p, value = self.params, view.unit_value_usd[BOUGHT]
+        """Towards opening bonds x (1 + growth wanted), purchases tapering off as the limit comes near."""
+        p = self.params
         rise_pp = view.level[BOUGHT] - view.public.policy_rate_pct[JPY] - self.spread0
         growth = wanted_growth(rise_pp, self.hurdle_pp, p.demand_per_pp)
-        owned = self.book.units[: self.n][:, BOUGHT]
-        gap = (self.units0 * (1.0 + growth) - owned) * value / p.patience_days
-        gap = np.where(np.abs(gap) > 1e-9 * self.units0 * value, gap, 0.0)
-        if not gap.any():
-            return no_orders()
-        room = np.clip((limit - loss) / np.maximum(p.headroom * limit, 1e-300), 0.0, 1.0)[:, None]
-        amount = self.respect_depth(view, BOUGHT, np.where(gap > 0.0, gap * room, gap), p.depth_share)
-        steepness = p.demand_per_pp * 100.0 / DURATION_YR[BOUGHT] / p.patience_days
-        slope = np.where(amount > 0.0, self.units0 * value * steepness * room, 0.0)
-        return post(
-            BOUGHT,
-            amount,
-            "valuation",
-            slope=slope,
-            lo=np.maximum(np.minimum(amount, 0.0), -0.4 * owned * value),
-            hi=3.0 * np.maximum(amount, 0.0),
-        )
+        most = p.depth_share * view.depth[BOUGHT] * view.vol[BOUGHT]
+        out = np.empty(growth.size, dtype=ORDER)
+        n = write_on_yield(
+            out, self.book.units, self.units0, growth, view.unit_value_usd, limit, loss, p.headroom, p.patience_days,
+            p.demand_per_pp, most,
+        )  # fmt: skip
+        return out[:n]
 
     def _return_to_limit(self, view: View, limit: np.ndarray, loss: np.ndarray) -> np.ndarray:
         """A bank over its limit sells ten-year and longer bonds at any price, pro rata, until it is back inside."""
@@ -273,7 +297,7 @@ class Banks(Sector):
         """Kind of bank, capital, and use of the interest-rate limit."""
         capital = self.book.equity_usd(log_price)[: self.n]
         bonds = self.book.units[: self.n][:, JGBS] * np.exp(log_price[JGBS])
-        loss_jpy_bn = bonds @ (DURATION_YR[JGBS] / 100.0) + self.other_eve_jpy_bn
+        loss_jpy_bn = bonds @ LOSS_PER_100_BP + self.other_eve_jpy_bn
         limit_jpy_bn = self.params.eve_limit * np.maximum(capital, 1e-300) * np.exp(log_price[USDJPY])
         return {
             "kind": self.kind,

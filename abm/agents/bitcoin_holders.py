@@ -116,6 +116,17 @@ def write_offers(
 
 
 @njit(cache=True)
+def write_on_price(
+    out: np.ndarray, active: np.ndarray, old: np.ndarray, slope: np.ndarray, discount: np.ndarray, premium: np.ndarray,
+    gap: np.ndarray, held: np.ndarray, cash: np.ndarray, spent: float, sold: float, width: float, reach: float,
+) -> int:  # fmt: skip
+    """Active holders around their anchor, patient ones below, old ones above."""
+    n = write_around_anchor(out, active, slope, gap, held, cash)
+    n += write_bids(out[n:], active, discount, gap, cash, spent, width, reach)
+    return n + write_offers(out[n:], old, premium, gap, held, sold, width, reach)
+
+
+@njit(cache=True)
 def write_client_flows(out: np.ndarray, flow: np.ndarray, held: np.ndarray) -> int:
     """Random purchases, and sales of at most a tenth of the holding a day. flow: (members,) USD bn."""
     n = 0
@@ -176,10 +187,10 @@ class BitcoinHolders(Sector):
             cash = np.maximum(self.book.cash[: self.n, USD], 0.0)
             aversion = p.aversion_pct / 100.0 * view.public.risk_aversion_sd
             gap = view.log_price[BTC] - view.news[BTC] - self.anchor_log + aversion
-            ladder = p.ladder_width, p.reach
-            n += write_around_anchor(out, self.active, self.slope_usd_bn, gap, held, cash)
-            n += write_bids(out[n:], self.active, self.discount, gap, cash, p.daily_budget_share, *ladder)
-            n += write_offers(out[n:], self.old, self.premium, gap, held, p.daily_sale_share, *ladder)
+            n = write_on_price(
+                out, self.active, self.old, self.slope_usd_bn, self.discount, self.premium, gap, held, cash,
+                p.daily_budget_share, p.daily_sale_share, p.ladder_width, p.reach,
+            )  # fmt: skip
         if view.on("client_flows"):
             n += write_client_flows(out[n:], self.client_sd_usd_bn * self.draw(view, "clients"), held)
         return out[:n]

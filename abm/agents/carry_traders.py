@@ -571,9 +571,8 @@ class CarryTraders(Sector):
         leverage = p.leverage_median * np.exp(p.leverage_sigma * z("leverage"))
         self.leverage_open = np.clip(leverage, 1.5, max(p.leverage_most, p.leverage_median))
         slack = np.exp(p.slack_sigma * np.abs(z("slack", 3)))
-        slack /= slack.min(axis=1, keepdims=True)
-        self.leverage_limit = self.leverage_open * slack[:, 0]
-        self.appetite_slack, self.var_slack = slack[:, 1], slack[:, 2]
+        own_slack, self.appetite_slack, self.var_slack = np.ascontiguousarray(slack.T) / slack.min(axis=1)
+        self.leverage_limit = self.leverage_open * own_slack
         self.response = p.intervention_response * np.exp(p.response_sigma * z("response"))
         u = streams.on(self.id, "reactions").random((self.n, 3))
         self.horizon_days = p.horizon_low_days * (p.horizon_high_days / p.horizon_low_days) ** u[:, 0]
