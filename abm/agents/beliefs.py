@@ -3,7 +3,6 @@
 Real money, dealers and arbitrageurs share the ideas and differ in how strongly and how fast they act on them.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -150,19 +149,6 @@ def alarming_news(now: FiscalState, before: FiscalState, sell_off_sd: float) -> 
     )
 
 
-def sell_off_sd(view: View) -> float:
-    """Fall of super-long prices over five days in standard deviations, average over maturities."""
-    return float(_average_fall_sd(view.log_price, view.history[-6], view.vol)) / math.sqrt(5.0)
-
-
-@njit(cache=True)
-def _average_fall_sd(log_price, before, vol):  # type: ignore
-    total = 0.0
-    for m in SUPER_LONG:
-        total += (before[m] - log_price[m]) / vol[m]
-    return total / SUPER_LONG.size
-
-
 @njit(cache=True)
 def _act_on_concern(alarm, keep, felt, quiet, speed, priced, standing, unfunded):  # type: ignore
     """Alarm, deficit newly acted on and deficit acted on so far, (3, members).
@@ -259,7 +245,7 @@ class Believer(Sector):
         self.policy_part = view.public.expected_log_price - self.opening_policy
         now = FiscalState.of(view.public)
         if view.on("fiscal_concern"):
-            felt = self.alarm_weights @ alarming_news(now, self.seen, sell_off_sd(view))
+            felt = self.alarm_weights @ alarming_news(now, self.seen, view.sell_off_sd)
             self.alarm, self.newly_priced, self.priced_deficit = _act_on_concern(
                 self.alarm, self.alarm_keep, felt, self.base_concern, self.concern_speed, self.priced_deficit,
                 self.params.standing_deficit_pct_gdp, view.public.unfunded_pct_gdp,

@@ -363,7 +363,10 @@ class LifeInsurers(Sector):
 
         Losses: equities, currencies (net of forwards), yen yields, foreign yields, insurance.
         """
-        p, liabilities = self.params, self.liabilities_usd(log_price)
+        return self._requirement_usd(log_price, self.liabilities_usd(log_price))
+
+    def _requirement_usd(self, log_price: np.ndarray, liabilities: np.ndarray) -> np.ndarray:
+        p = self.params
         net = (self.book.units[: self.n] - self.in_force[:, None] * self.policy_units) * unit_value_usd(log_price)
         losses = net @ self.stress
         losses[:, 1] += p.stress_currency * self.book.contracts[: self.n, USDJPY]
@@ -371,7 +374,9 @@ class LifeInsurers(Sector):
 
     def esr(self, log_price: np.ndarray) -> np.ndarray:
         """Economic solvency ratio: own funds over the requirement."""
-        return self.equity_usd(log_price) / np.maximum(self.solvency_requirement_usd(log_price), 1e-300)
+        liabilities = self.liabilities_usd(log_price)
+        own_funds = self.book.equity_usd(log_price) - liabilities
+        return own_funds / np.maximum(self._requirement_usd(log_price, liabilities), 1e-300)
 
     # -- money in and out --------------------------------------------------------------------------------------
 
@@ -603,7 +608,7 @@ class LifeInsurers(Sector):
     def _tell(self, view: View) -> None:
         """Members that cross a solvency threshold; beginning lapses and strikes. Told again only after a recovery."""
         for limit, below, words in (
-            (np.ones(self.n), self.below_full, "falls below a solvency ratio of 100 % and must sell"),
+            (1.0, self.below_full, "falls below a solvency ratio of 100 % and must sell"),
             (self.esr_target, self.below_target, "falls below its solvency target and cuts risk"),
         ):
             now_below = self.last_esr < limit
