@@ -93,10 +93,10 @@ class Ledger:
     def book(self, sector: str) -> Book:
         """The sector's rows, read-only; they follow the ledger."""
         s, rows = self.index[sector], self.rows[sector]
-        units, cash, loans, contracts = (
-            _read_only(t[rows]) for t in (self.units, self.cash, self.loans, self.contracts)
-        )
-        return Book(units, cash, loans, contracts, self.owns[s], self.open_in[s], self.money[s])
+        tables = self.units, self.cash, self.loans, self.contracts
+        units, cash, loans, contracts = (_read_only(table[rows]) for table in tables)
+        used = self.owns[s], self.open_in[s], self.money[s]
+        return Book(units, cash, loans, contracts, *used, (rows.start, *tables))
 
     # -- day 0 -----------------------------------------------------------------------------------------------------
 

@@ -89,23 +89,22 @@ def initial_requirement(book: Book, log_price: Array, rates: Array, home: int = 
     """
     per_market = unit_value_usd(log_price) * rates
     per_currency = usd_per_currency(log_price) * currency_rates(rates, home)
-    in_market = book.owns | book.open_in
-    return np.asarray(
-        _requirement(book.units, book.contracts, book.cash, book.loans, in_market, book.money, per_market, per_currency)
-    )
+    return np.asarray(_requirement(*book.place, book.owns, book.open_in, book.money, per_market, per_currency))
 
 
 @njit(cache=True)
-def _requirement(units, contracts, cash, loans, in_market, money, per_market, per_currency):  # type: ignore
-    out = np.zeros(units.shape[0])
+def _requirement(first, rows, units, cash, loans, contracts, owns, open_in, money, per_market, per_currency):  # type: ignore
+    out = np.zeros(rows)
     for m in range(per_market.size):
-        if in_market[m]:
-            for row in range(out.size):
-                out[row] += (abs(units[row, m]) + abs(contracts[row, m])) * per_market[m]
+        if owns[m] or open_in[m]:
+            held, signed = units[first : first + rows, m], contracts[first : first + rows, m]
+            for i in range(rows):
+                out[i] += (abs(held[i]) + abs(signed[i])) * per_market[m]
     for c in range(per_currency.size):
         if money[c] and per_currency[c] > 0.0:
-            for row in range(out.size):
-                out[row] += abs(cash[row, c] - loans[row, c]) * per_currency[c]
+            owned, owed = cash[first : first + rows, c], loans[first : first + rows, c]
+            for i in range(rows):
+                out[i] += abs(owned[i] - owed[i]) * per_currency[c]
     return out
 
 
