@@ -53,7 +53,7 @@ _KEPT: Final = "kept, left = (1.0 - undone / np.where(total > 0.0, total, 1.0) f
 _POSITION: Final = 'return np.asarray(account * N_MARKETS + orders["market"])'
 _FIRST_STEP: Final = "at, steps = name, 0"
 _TOO_FAR: Final = "if at not in self.rows or self.rows[at].start == self.rows[at].stop or steps > len(self.sectors):"
-_WHOLE: Final = "if np.isin(takers, rows).any() or not abs(share.sum() - 1.0) < 1e-9:"
+_WHOLE: Final = "if gives[takers].any() or not abs(share.sum() - 1.0) < 1e-9:"
 _NAMES: Final = "row = zip(orders.dtype.names or (), orders[unsound], strict=True)"
 _NONE_UNSOUND: Final = "return -1"
 _OWN_ROWS: Final = "self.rows, self._own_rows = self.rows.copy(), True"

@@ -395,7 +395,9 @@ class Ledger:
     def _takers(self, rows: Array, taker_row: Any, share: Any) -> tuple[Array, Array]:
         """Rows that take something over and their shares, checked."""
         takers, share = np.broadcast_arrays(np.atleast_1d(taker_row), np.asarray(share, dtype=float))
-        if np.isin(takers, rows).any() or not abs(share.sum() - 1.0) < 1e-9:
+        gives = np.zeros(len(self.share), dtype=bool)
+        gives[rows] = True
+        if gives[takers].any() or not abs(share.sum() - 1.0) < 1e-9:
             raise ValueError(
                 f"rows {takers[:5]} take over from {rows[:5]} with shares adding up to {share.sum():g}; "
                 "the two must differ and the shares add up to 1"
