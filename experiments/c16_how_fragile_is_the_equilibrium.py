@@ -42,7 +42,7 @@ def world(size: float) -> Arm:
         "event.fiscal_announcement.amount_jpy_tn": size * STIMULUS_JPY_TN,
         "event.tax_cut.amount_jpy_tn_per_year": size * TAX_JPY_TN,
     }
-    return arm("sanaenomics", days=DAYS, settings=settings, share=1.0 if size in JUDGED else 0.5)
+    return arm("sanaenomics", days=DAYS, settings=settings)
 
 
 def response(runs: Runs, size: float, market: str = "JGB40") -> np.ndarray:

@@ -91,6 +91,11 @@ def test_a_script_says_what_it_does(name: str) -> None:
     assert set(claim.core) <= set(claim.arms)
 
 
+def test_what_is_divided_by_another_size_has_its_seeds() -> None:
+    """C16 pairs every size of the programme with half of it, seed by seed."""
+    assert {len(one.seeds(200)) for one in CLAIMS["C16"].arms.values()} == {200}
+
+
 def test_members_are_halved_and_not_set() -> None:
     baseline = arm("baseline", days=1).scenario
     assert {name: baseline.params[name].members for name in POPULATIONS} == POPULATIONS
