@@ -6,7 +6,7 @@ import mesa
 import numpy as np
 from numba import njit
 
-from abm.agents.base import Opening, Params, Sector, depth_factor, par, pareto_sizes
+from abm.agents.base import Opening, Params, Sector, depth_factor, depth_limit_usd_bn, par, pareto_sizes
 from abm.agents.portfolio import (
     DAYS_PER_MONTH,
     FOREIGN_BOND_CCY,
@@ -114,10 +114,12 @@ def write_on_yield(
             if abs(missing) > 1e-9 * units0[i, k] * value_usd[m]:
                 gap[i, k] = missing * room[i] if missing > 0.0 else missing
             total[k] += gap[i, k]
+    for k in range(BOUGHT.size):
+        gap[:, k] *= depth_factor(total[k], most_usd_bn[k])
     n = 0
     for i in range(limit.size):
         for k, m in enumerate(BOUGHT):
-            amount, slope = gap[i, k] * depth_factor(total[k], most_usd_bn[k]), 0.0
+            amount, slope = gap[i, k], 0.0
             if amount > 0.0:
                 slope = units0[i, k] * value_usd[m] * (per_pp * 100.0 / DURATION_YR[m] / patience_days) * room[i]
             if amount != 0.0:
@@ -189,7 +191,7 @@ class Banks(Sector):
         self.units0 = self.book.units[: self.n][:, BOUGHT].copy()
         self.spread0 = view.level[BOUGHT] - view.public.policy_rate_pct[JPY]
         self.other_eve_jpy_bn = np.zeros(self.n)
-        self.other_eve_jpy_bn = self.eve_use0 * self.eve_limit_jpy_bn(view) - self.eve_loss_jpy_bn(view)
+        self.other_eve_jpy_bn = self.eve_use0 * self.eve_limit_jpy_bn(view) - self.eve_loss_jpy_bn(view.log_price)
         foreign = self.book.units[: self.n][:, FOREIGN_BONDS] * view.unit_value_usd[FOREIGN_BONDS]
         self.pickup0 = self.pickup_pp(view, foreign)
         equity = np.maximum(self.book.equity_usd(view.log_price), 0.0)
@@ -197,9 +199,9 @@ class Banks(Sector):
 
     # -- what a bank knows of itself ---------------------------------------------------------------------------
 
-    def eve_loss_jpy_bn(self, view: View) -> np.ndarray:
+    def eve_loss_jpy_bn(self, log_price: np.ndarray) -> np.ndarray:
         """Loss of economic value if yen yields rise by 100 bp, JPY bn."""
-        bonds = self.book.units[: self.n][:, JGBS] * np.exp(view.log_price[JGBS])
+        bonds = self.book.units[: self.n][:, JGBS] * np.exp(log_price[JGBS])
         return bonds @ LOSS_PER_100_BP + self.other_eve_jpy_bn
 
     def eve_limit_jpy_bn(self, view: View) -> np.ndarray:
@@ -230,7 +232,7 @@ class Banks(Sector):
 
     def decide(self, view: View) -> np.ndarray:
         """Bonds on yield within the limit, sales beyond it, and Post Bank's slow return from abroad."""
-        limit, loss = self.eve_limit_jpy_bn(view), self.eve_loss_jpy_bn(view)
+        limit, loss = self.eve_limit_jpy_bn(view), self.eve_loss_jpy_bn(view.log_price)
         blocks = []
         if view.on("bank_demand"):
             blocks.append(self._buy_on_yield(view, limit, loss))
@@ -245,11 +247,10 @@ class Banks(Sector):
         p = self.params
         rise_pp = view.level[BOUGHT] - view.public.policy_rate_pct[JPY] - self.spread0
         growth = wanted_growth(rise_pp, self.hurdle_pp, p.demand_per_pp)
-        most = p.depth_share * view.depth[BOUGHT] * view.vol[BOUGHT]
         out = np.empty(growth.size, dtype=ORDER)
         n = write_on_yield(
             out, self.book.units, self.units0, growth, view.unit_value_usd, limit, loss, p.headroom, p.patience_days,
-            p.demand_per_pp, most,
+            p.demand_per_pp, depth_limit_usd_bn(view, BOUGHT, p.depth_share),
         )  # fmt: skip
         return out[:n]
 
@@ -280,7 +281,7 @@ class Banks(Sector):
 
     def end_of_day(self, view: View) -> None:
         """Whose limit binds."""
-        at_limit = (self.eve_loss_jpy_bn(view) > self.eve_limit_jpy_bn(view)) & view.on("interest_rate_limit")
+        at_limit = (self.eve_loss_jpy_bn(view.log_price) > self.eve_limit_jpy_bn(view)) & view.on("interest_rate_limit")
         names = ("Mega bank", "Post Bank", "Regional bank")
         for i in np.flatnonzero(at_limit & ~self.at_limit):
             self._words.append(
@@ -296,11 +297,9 @@ class Banks(Sector):
     def table(self, log_price: np.ndarray) -> dict[str, np.ndarray]:
         """Kind of bank, capital, and use of the interest-rate limit."""
         capital = self.book.equity_usd(log_price)[: self.n]
-        bonds = self.book.units[: self.n][:, JGBS] * np.exp(log_price[JGBS])
-        loss_jpy_bn = bonds @ LOSS_PER_100_BP + self.other_eve_jpy_bn
         limit_jpy_bn = self.params.eve_limit * np.maximum(capital, 1e-300) * np.exp(log_price[USDJPY])
         return {
             "kind": self.kind,
             "capital_usd_bn": capital,
-            "eve_limit_use_pct": 100.0 * loss_jpy_bn / limit_jpy_bn,
+            "eve_limit_use_pct": 100.0 * self.eve_loss_jpy_bn(log_price) / limit_jpy_bn,
         }

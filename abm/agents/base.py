@@ -19,7 +19,17 @@ from abm.world.orders import MatrixSchedule, no_orders
 from abm.world.streams import Streams
 from abm.world.view import View
 
-__all__ = ["MarginTerms", "Member", "Opening", "Params", "Sector", "depth_factor", "par", "pareto_sizes"]
+__all__ = [
+    "MarginTerms",
+    "Member",
+    "Opening",
+    "Params",
+    "Sector",
+    "depth_factor",
+    "depth_limit_usd_bn",
+    "par",
+    "pareto_sizes",
+]
 
 
 def par(value: Any, unit: str, source: str, meaning: str, lo: float | None = None, hi: float | None = None) -> Any:
@@ -38,6 +48,11 @@ class Params(BaseModel):
 def depth_factor(total_usd_bn: Any, limit_usd_bn: Any) -> Any:
     """What orders of choice are multiplied with so that their sum is within the limit: 1, or limit / |sum| if less."""
     return limit_usd_bn / np.maximum(np.maximum(np.abs(total_usd_bn), limit_usd_bn), 1e-300)
+
+
+def depth_limit_usd_bn(view: View, market: Any, share: float) -> Any:
+    """What orders of choice may add up to: ``share`` of the market's depth times a usual day's move, USD bn."""
+    return share * view.depth[market] * view.vol[market]
 
 
 class Sector(mesa.Agent):
@@ -151,8 +166,7 @@ class Sector(mesa.Agent):
         quantity: USD bn, (members,) for one market or (members, markets). The cap is share x depth x volatility per
         market; what is left is for later days. Forced orders do not use this.
         """
-        limit = share * view.depth[market] * view.vol[market]
-        return quantity * depth_factor.py_func(quantity.sum(axis=0), limit)
+        return quantity * depth_factor.py_func(quantity.sum(axis=0), depth_limit_usd_bn(view, market, share))
 
     def __len__(self) -> int:
         return self.n

@@ -121,7 +121,7 @@ def issuance_changes(jpy_tn_per_month: np.ndarray, note: str, cause: str) -> lis
     """Changes of the issuance plan by maturity, JGB2 to JGB40; large ones are told in several parts."""
     events: list[Event] = []
     for name, change in zip(JGB_IDS, jpy_tn_per_month, strict=True):
-        parts = int(np.ceil(abs(change) / MOST_PER_EVENT_JPY_TN))
+        parts = math.ceil(abs(change) / MOST_PER_EVENT_JPY_TN)
         part = change / max(parts, 1)
         events += [
             IssuanceChange(market=name, change_jpy_tn_per_month=part, note=note, cause=cause) for _ in range(parts)
@@ -230,8 +230,6 @@ class Government(Sector):
         """Programmes whose lag is over raise the issuance plan; those that are paid for lower it again."""
         starting = sum(b.jpy_tn_per_yr for b in self.budgets if b.days_until == 0)
         ending = sum(b.jpy_tn_per_yr for b in self.budgets if b.days_left == 0)
-        if starting == ending:
-            return []
         per_month = (starting - ending) / 12.0 * self.params.mix
         return issuance_changes(per_month, "bonds for fiscal programmes", self.id)
 

@@ -363,10 +363,7 @@ class LifeInsurers(Sector):
 
         Losses: equities, currencies (net of forwards), yen yields, foreign yields, insurance.
         """
-        return self._requirement_usd(log_price, self.liabilities_usd(log_price))
-
-    def _requirement_usd(self, log_price: np.ndarray, liabilities: np.ndarray) -> np.ndarray:
-        p = self.params
+        p, liabilities = self.params, self.liabilities_usd(log_price)
         net = (self.book.units[: self.n] - self.in_force[:, None] * self.policy_units) * unit_value_usd(log_price)
         losses = net @ self.stress
         losses[:, 1] += p.stress_currency * self.book.contracts[: self.n, USDJPY]
@@ -374,9 +371,7 @@ class LifeInsurers(Sector):
 
     def esr(self, log_price: np.ndarray) -> np.ndarray:
         """Economic solvency ratio: own funds over the requirement."""
-        liabilities = self.liabilities_usd(log_price)
-        own_funds = self.book.equity_usd(log_price) - liabilities
-        return own_funds / np.maximum(self._requirement_usd(log_price, liabilities), 1e-300)
+        return self.equity_usd(log_price) / np.maximum(self.solvency_requirement_usd(log_price), 1e-300)
 
     # -- money in and out --------------------------------------------------------------------------------------
 
@@ -388,9 +383,9 @@ class LifeInsurers(Sector):
     def extra_lapses_jpy_bn(self, view: View) -> np.ndarray:
         """Surrender payments beyond the usual today, JPY bn."""
         p, rise_pp = self.params, view.level[JGB10] - self.level0[JGB10]
-        if not view.on("lapses") or rise_pp <= self.lapse_tolerance_pp.min():
-            return np.zeros(self.n)
         rate = extra_lapse_pct(rise_pp, self.lapse_tolerance_pp, p.lapse_per_pp, p.lapse_cap_pct)
+        if not (view.on("lapses") and rate.any()):
+            return np.zeros(self.n)
         lapsable = p.lapsable_share * self.liabilities_usd(view.log_price) / view.usd_per_currency[JPY]
         return lapsable * rate / (100.0 * DAYS_PER_YEAR)
 
@@ -611,10 +606,8 @@ class LifeInsurers(Sector):
             (1.0, self.below_full, "falls below a solvency ratio of 100 % and must sell"),
             (self.esr_target, self.below_target, "falls below its solvency target and cuts risk"),
         ):
-            now_below = self.last_esr < limit
-            if now_below.any() or below.any():
-                self._say(now_below & ~below, words)
-                below[:] = self.last_esr < np.where(below, 1.1 * limit, limit)
+            self._say((self.last_esr < limit) & ~below, words)
+            below[:] = self.last_esr < np.where(below, 1.1 * limit, limit)
         rise_pp = view.level[JGB10] - self.level0[JGB10]
         first = self.lapse_tolerance_pp.min() - (0.1 if self.lapsing else 0.0)
         lapsing = view.on("lapses") and bool(rise_pp > first)
@@ -625,8 +618,7 @@ class LifeInsurers(Sector):
 
     def _tell_of_strikes(self, view: View) -> None:
         """A buyers' strike begins when the median member buys less than half of its plan, ends above 70 %."""
-        ratio = float((view.vol[SUPER_LONG] / view.calm_vol[SUPER_LONG]).sum()) / SUPER_LONG.size
-        excess = max(0.0, ratio - 1.0)
+        excess = max(0.0, float((view.vol[SUPER_LONG] / view.calm_vol[SUPER_LONG]).mean()) - 1.0)
         share = np.exp(-self.params.strike_kappa * excess) if view.on("buyers_strike") else 1.0
         if share < 0.5 and not self.on_strike:
             self._words.append(f"Life insurers strike: super-long purchases at {100.0 * share:.0f} % of plan")

@@ -305,7 +305,7 @@ class MinistryOfFinance(Sector):
         return deposits + (float(self._treasuries_usd_bn(view).sum()) if view.on("treasury_funding") else 0.0)
 
     def _treasuries_usd_bn(self, view: View) -> np.ndarray:
-        return np.asarray(np.maximum(self.book.units[0, TREASURIES] * view.unit_value_usd[TREASURIES], 0.0))
+        return np.asarray(np.maximum(self.book.holdings_usd(view.log_price)[0, TREASURIES], 0.0))
 
     def receive(self, event: Event) -> None:
         """Its own steps and a scenario's are booked the same way; a scenario's operation is a campaign in itself."""

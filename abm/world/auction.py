@@ -413,19 +413,13 @@ class _Demand:
         """The price nearest to the quote on the flat stretch of market m's demand on which x_m lies, or ends."""
         kinks, rounding = self.kinks(m), 1e-9 * max(1.0, abs(x_m))
         between = kinks[(kinks > min(x_m, 0.0)) & (kinks < max(x_m, 0.0))]
-        ends = [*sorted(between.tolist(), key=abs, reverse=True), 0.0]
+        ends, own = [*sorted(between.tolist(), key=abs, reverse=True), 0.0], _OwnDemand(self, m)
         here = x_m if (np.abs(kinks - x_m) <= rounding).any() else ends[0]
         for end in ends:
-            if abs(end - here) > rounding and self.reacts(m, (here + end) / 2.0):
+            if abs(end - here) > rounding and own.slope_at((here + end) / 2.0) > 0.0:
                 break
             here = end
         return float(here)
-
-    def reacts(self, m: int, x_m: float) -> bool:
-        """Whether anybody's demand in market m falls as its own log change passes x_m."""
-        rows = self.rows[self.of_market(m) & (self.rows["slope"] > 0.0)]
-        bought = rows["quantity"] - rows["slope"] * x_m
-        return bool(self.matrix[:, m, m].any() or ((bought > rows["lo"]) & (bought < rows["hi"])).any())
 
     def next_kink(self, x: np.ndarray, step: np.ndarray) -> float:
         """Share of the step from x just after which the first row reaches or leaves a limit, infinite if none does."""

@@ -400,7 +400,7 @@ def _(event: ev.DataSurprise, public: Public) -> Public:
         terminal_rate_pct=_plus(public.terminal_rate_pct, c, event.terminal_change_bp / 100.0),
         near_term_pct=_plus(public.near_term_pct, c, near_bp / 100.0),
     )
-    learned = float((path_average_pct(heard, 10.0) - path_average_pct(public, 10.0))[c, 0])
+    learned = float((heard.average_rate_pct - public.average_rate_pct)[c, TEN_YEARS])
     return changed(heard, growth_pct=_plus(public.growth_pct, c, learned))
 
 

@@ -9,14 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from abm.world.economy import Public
-from abm.world.instruments import (
-    DURATION_YR,
-    INDEX,
-    SUPER_LONG,
-    level_of_log_price,
-    unit_value_usd,
-    usd_per_currency,
-)
+from abm.world.instruments import INDEX, SUPER_LONG, level_of_log_price, unit_value_usd, usd_per_currency, yield_pct
 from abm.world.streams import Streams
 
 DAYS_PER_YEAR = 250.0
@@ -73,7 +66,7 @@ class View:
     def sell_off_sd(self) -> float:
         """Fall of super-long prices over five days up to the quote, standard deviations, average over maturities."""
         falls = (self.history[-6, SUPER_LONG] - self.log_price[SUPER_LONG]) / self.vol[SUPER_LONG]
-        return float(falls.sum()) / SUPER_LONG.size / math.sqrt(5.0)
+        return float(falls.mean()) / math.sqrt(5.0)
 
     def yield_pct(self, market: str) -> float:
         """Yield of the named bond at the quote, per cent."""
@@ -86,7 +79,7 @@ class View:
     def yield_change_bp(self, market: str, days: int) -> float:
         """Change of the named bond's yield over so many days up to the quote, basis points."""
         i = INDEX[market]
-        return float(self.level[i] + 100.0 * self.history[-1 - days, i] / DURATION_YR[i]) * 100.0
+        return float(self.level[i] - yield_pct(self.history[-1 - days], i)) * 100.0
 
     def on(self, rule: str) -> bool:
         """Whether the named behaviour rule is switched on; unknown names are on."""

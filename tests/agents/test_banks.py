@@ -105,7 +105,7 @@ def test_purchases_taper_off_as_the_limit_comes_near_and_turn_into_sales_beyond_
 def test_the_excess_over_the_limit_is_sold_over_ten_days() -> None:
     sector, view = opened(Banks), make_view(switches=LIMIT_ONLY)
     with_less_capital(sector, 0.7)
-    excess = np.maximum(sector.eve_loss_jpy_bn(view) - sector.eve_limit_jpy_bn(view), 0.0)
+    excess = np.maximum(sector.eve_loss_jpy_bn(view.log_price) - sector.eve_limit_jpy_bn(view), 0.0)
     orders = sector.decide(view)
     freed = -(orders["quantity"] * DURATION_YR[orders["market"]]).sum() / 100.0 / view.usd_per_currency[JPY]
     assert freed == pytest.approx(excess.sum() / 10.0, rel=1e-6)

@@ -20,17 +20,17 @@ def measure(desk: DeskInBrowser) -> None:
     desk.open()
     print(f"first paint                    {time.monotonic() - begun:6.2f} s")
     desk.pick("[aria-label=Run] select", "sanaenomics")
-    desk.pick("[aria-label=Run] .abm-field:nth-of-type(3) input", 240)
+    _set_days(desk, 240)
     desk.until("document.querySelector('[data-now]').innerText.includes('of 240')")
     steps = sorted(_step(desk) for _ in range(9))
     print(f"step click to picture          {1000 * steps[4]:6.0f} ms (median of 9)")
-    desk.pick("[aria-label=Run] .abm-field:nth-of-type(3) input", 1000)  # longer than any rate takes
+    _set_days(desk, 1000)  # longer than any rate takes
     desk.do("reset")
     desk.until("document.querySelector('[data-now]').innerText.includes('of 1000')")
     for speed, words in (("run", "every day drawn"), ("fastest", "every 10th day drawn")):
         days, frames = _rate(desk, speed)
         print(f"play, {words:24s} {frames:6.1f} frames/s, {days:6.1f} days/s")
-    desk.pick("[aria-label=Run] .abm-field:nth-of-type(3) input", 240)
+    _set_days(desk, 240)
     for length in range(3):
         desk.do("reset")
         desk.until(lambda: desk.day == 0)
@@ -42,12 +42,12 @@ def play_for(desk: DeskInBrowser, minutes: float, server: int) -> None:
     """Print memory after every run of 240 days until so many minutes have passed. server: its process."""
     desk.open()
     desk.pick("[aria-label=Run] select", "sanaenomics")
-    desk.pick("[aria-label=Run] .abm-field:nth-of-type(3) input", 240)
+    _set_days(desk, 240)
+    desk.pick("[data-do=speed]", "walk")
     begun, days = time.monotonic(), 0
     while time.monotonic() - begun < 60.0 * minutes:
         desk.do("reset")
         desk.until(lambda: desk.day == 0)
-        desk.pick("[data-do=speed]", "walk")
         desk.do("play")
         while desk.day < 240:
             time.sleep(1.0)
@@ -55,6 +55,11 @@ def play_for(desk: DeskInBrowser, minutes: float, server: int) -> None:
         passed = (time.monotonic() - begun) / 60.0
         memory = f"{_heap_mb(desk):6.1f} MB in the browser, {_resident_mb(server):6.1f} MB in the server"
         print(f"{passed:5.1f} min, {days:6d} days  {memory}", flush=True)
+
+
+def _set_days(desk: DeskInBrowser, days: int) -> None:
+    """Length of the next run."""
+    desk.pick("[aria-label=Run] .abm-field:nth-of-type(3) input", days)
 
 
 def _heap_mb(desk: DeskInBrowser) -> float:
