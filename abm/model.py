@@ -2,7 +2,7 @@
 
 import copy
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mesa
@@ -95,9 +95,9 @@ class MarketModel(mesa.Model):
     def step(self) -> None:
         """One trading day."""
         self._announce_news()
-        orders, schedules = self._post_schedules()
-        self._clear_and_settle(orders, schedules)
-        self._meet_margin_calls()
+        self._receive_outside_income()
+        self._quote_loans()
+        self._trade()
         self._pay_income()
         self._close_the_day()
         self._record()
@@ -125,12 +125,30 @@ class MarketModel(mesa.Model):
         self.policy_news += economy.read_abroad(self.policy_news, self.calm_covariance)
         self.view = self._view(self.log_price, self.random_news + self.policy_news)
 
-    def _post_schedules(self) -> tuple[np.ndarray, list[MatrixSchedule]]:
+    def _receive_outside_income(self) -> None:
+        """Premiums, benefits and fresh collateral move between households and sectors."""
+        outside = self.ledger.rows["rest_of_world"].start
+        for name, sector in self.sectors.items():
+            income = sector.income(self.view)
+            if income is not None:
+                self.ledger.transfer_from(outside, self.ledger.rows[name], income)
+
+    def _quote_loans(self) -> None:
+        """Lenders that quote a spread tell their borrowers."""
+        for sector in self.sectors.values():
+            quoted = self.sectors[sector.lender].quoted_loan_spread_pct()
+            if quoted is not None:
+                sector.loan_spread_pct = quoted
+
+    def _trade(self) -> None:
+        """Decide, clear, settle, mark, margin."""
+        self._clear_and_settle(*self._post_schedules(self.sectors))
+        self._meet_margin_calls()
+
+    def _post_schedules(self, sectors: Mapping[str, Sector]) -> tuple[np.ndarray, list[MatrixSchedule]]:
         """Every sector posts its demand schedule at the quote."""
-        self._receive_outside_income()
-        self._quote_loans()
         blocks, schedules = [], []
-        for number, sector in enumerate(self.sectors.values()):
+        for number, sector in enumerate(sectors.values()):
             block = sector.decide(self.view)
             block["sector"] = number
             blocks.append(block)
@@ -189,10 +207,7 @@ class MarketModel(mesa.Model):
 
     def _record(self) -> None:
         """Everything an observer may want to know of the day goes to the recorder."""
-        attribution = auction.attribute(self.orders, self.schedules, self.clearing, len(self.sectors))
-        net, gross, flows = add_up(self.orders, self.clearing.filled, len(self.sectors))
-        for schedule, bought in zip(self.schedules, self.clearing.matrix_filled, strict=True):
-            flows[schedule.sector, REASON["market_making"]] += bought
+        attribution, net, gross, flows = self._sum_up_trades()
         ministry, central_bank = (list(self.sectors).index(s) for s in ("ministry_of_finance", "bank_of_japan"))
         usd_bn_per_tn = 1000.0 * float(usd_per_currency(self.quote)[JPY])
         self._add_record(
@@ -204,6 +219,14 @@ class MarketModel(mesa.Model):
             rounds=self.rounds,
             status=str(self.clearing.status),
         )
+
+    def _sum_up_trades(self) -> tuple[np.ndarray, ...]:
+        """Parts of the day's move, net and gross purchases and flows, (sectors, reasons, markets) each."""
+        attribution = auction.attribute(self.orders, self.schedules, self.clearing, len(self.sectors))
+        net, gross, flows = add_up(self.orders, self.clearing.filled, len(self.sectors))
+        for schedule, bought in zip(self.schedules, self.clearing.matrix_filled, strict=True):
+            flows[schedule.sector, REASON["market_making"]] += bought
+        return attribution, net, gross, flows
 
     # -- what an observer does and reads --------------------------------------------------------------------------
 
@@ -288,7 +311,9 @@ class MarketModel(mesa.Model):
         twin.view = changed(screen, depth=auction.depth(joint))
         for sector in twin.sectors.values():
             sector.start(twin.view)
-        return auction.clear(*twin._post_schedules()).depth
+        twin._receive_outside_income()
+        twin._quote_loans()
+        return auction.clear(*twin._post_schedules(twin.sectors)).depth
 
     def _record_opening(self) -> None:
         """Day 0: the opening state, before anybody traded."""
@@ -387,21 +412,6 @@ class MarketModel(mesa.Model):
     def _happened(self, kind: str, cause: str, text: str) -> None:
         """Something worth telling came about in the day."""
         self.recorder.note(self.day, self.date, kind, cause, text)
-
-    def _receive_outside_income(self) -> None:
-        """Premiums, benefits and fresh collateral move between households and sectors."""
-        outside = self.ledger.rows["rest_of_world"].start
-        for name, sector in self.sectors.items():
-            income = sector.income(self.view)
-            if income is not None:
-                self.ledger.transfer_from(outside, self.ledger.rows[name], income)
-
-    def _quote_loans(self) -> None:
-        """Lenders that quote a spread tell their borrowers."""
-        for sector in self.sectors.values():
-            quoted = self.sectors[sector.lender].quoted_loan_spread_pct()
-            if quoted is not None:
-                sector.loan_spread_pct = quoted
 
     def _settle(self, filled_before: np.ndarray, matrix_before: list[np.ndarray] | None) -> None:
         """Contracts are marked to the new price, then what was newly filled settles at it."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from abm.scenarios import Scenario, load_scenario
 from abm.scenarios.calendar import day_of
@@ -14,17 +14,20 @@ from abm.world.events import Event
 
 DAYS = 60
 
+type World = Literal["", "backwards", "half days"]
+
 
 @dataclass(frozen=True)
 class Arm:
     """One world of an experiment.
 
-    share: part of the seeds it is run on. backwards: sectors announce, decide and are settled in reverse order.
+    share: part of the seeds it is run on. world: "backwards" if sectors announce, decide and are settled in reverse
+    order, "half days" if a day has two steps, else "".
     """
 
     scenario: Scenario
     share: float = 1.0
-    backwards: bool = False
+    world: World = ""
 
     @property
     def name(self) -> str:
@@ -44,7 +47,7 @@ class Arm:
     @property
     def hash(self) -> str:
         """The same for the same runs."""
-        return self.scenario.hash + ("-backwards" if self.backwards else "")
+        return f"{self.scenario.hash}-{self.world}" if self.world else self.scenario.hash
 
     def resolved(self) -> dict[str, Any]:
         """Everything that defines the scenario."""
@@ -54,10 +57,10 @@ class Arm:
         """Seeds 1 ... n of it."""
         return range(1, max(2, math.ceil(self.share * asked)) + 1 if asked > 1 else 2)
 
-    def changed(self, settings: Mapping[str, Any], backwards: bool = False) -> "Arm":
-        """The same world with other parameters, switches or event fields."""
+    def changed(self, settings: Mapping[str, Any], world: World = "") -> "Arm":
+        """The same scenario with other parameters, switches or event fields, in that world."""
         scenario = varied(self.scenario, settings, "claims") if settings else self.scenario
-        return replace(self, scenario=scenario, backwards=backwards)
+        return replace(self, scenario=scenario, world=world)
 
     def shortened(self, days: int) -> "Arm":
         """The same world broken off earlier."""

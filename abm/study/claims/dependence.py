@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from abm.study.claims.arms import Arm
+from abm.study.claims.arms import Arm, World
 from abm.study.claims.claim import Claim, Effects
 from abm.study.claims.estimates import Estimate
 from abm.study.claims.runs import Runs, Store
@@ -45,12 +45,13 @@ class Variation:
 
     text: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    backwards: bool = False
+    world: World = ""
 
 
 AS_IS: Final = Variation("as it is, on these seeds")
 ROBUSTNESS: Final = (
-    Variation("sectors in reverse order within the day", backwards=True),
+    Variation("sectors in reverse order within the day", world="backwards"),
+    Variation("steps of half a day", world="half days"),
     Variation("half as many members", {f"{s}.members": n // 2 for s, n in POPULATIONS.items()}),
     Variation("Gaussian news without clusters", GAUSSIAN),
     Variation("news with heavier tails (t, 4 degrees of freedom)", HEAVY),
@@ -108,7 +109,7 @@ def _under(arm: Arm, variation: Variation, last: int) -> Arm:
     """Kept, since it takes a hundredth of a second to check the settings and they are asked for again and again."""
     key = (arm.hash, repr(variation), last)
     if key not in _made:
-        _made[key] = replace(arm.changed(variation.settings, variation.backwards), share=1.0).shortened(last)
+        _made[key] = replace(arm.changed(variation.settings, variation.world), share=1.0).shortened(last)
     return _made[key]
 
 

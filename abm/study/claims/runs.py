@@ -15,7 +15,8 @@ from abm import agents
 from abm.model import MarketModel
 from abm.output.measures import MEASURES, measure
 from abm.output.tables import NEWS, series_column
-from abm.study.claims.arms import Arm
+from abm.study.claims.arms import Arm, World
+from abm.study.claims.half_days import HalfDays
 from abm.study.ensemble import Job, run_jobs
 from abm.study.run import PACKAGE, package_versions
 from abm.study.sweep.store import write_aside
@@ -25,7 +26,7 @@ from abm.world.orders import REASONS
 RUNS: Final = "runs"
 WEEK: Final = 5  # trading days over which flows and parts of moves are added up
 DECIDES: Final = ("world", "agents", "scenarios", "model.py", "output/recorder.py", "output/measures.py",
-                  "output/tables.py", "study/claims/runs.py")  # fmt: skip
+                  "output/tables.py", "study/claims/half_days.py", "study/claims/runs.py")  # fmt: skip
 SECTORS: Final = (*agents.REGISTRY, NEWS)
 BECAUSE: Final = REASONS
 MEASURE_NAMES: Final = tuple(MEASURES)
@@ -52,9 +53,20 @@ class BackwardsModel(ObservedModel):
         return tuple(reversed(super().order()))
 
 
+class HalfDaysModel(HalfDays, ObservedModel):
+    """The same with steps of half a day."""
+
+
+MODELS: Final[Mapping[World, type[ObservedModel]]] = {
+    "": ObservedModel,
+    "backwards": BackwardsModel,
+    "half days": HalfDaysModel,
+}
+
+
 def observed_model(arm: Arm, seed: int) -> ObservedModel:
     """The model of an arm."""
-    return (BackwardsModel if arm.backwards else ObservedModel)(arm.scenario, rng=seed)
+    return MODELS[arm.world](arm.scenario, rng=seed)
 
 
 # -- what is kept of a run -------------------------------------------------------------------------------------------
