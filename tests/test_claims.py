@@ -15,7 +15,22 @@ from abm import cli
 from abm.output.claims_report import page
 from abm.study.claims import Runs, arm, channels, difference, mean, ratio, share
 from abm.study.claims.claim import VERDICTS
-from abm.study.claims.dependence import CANDIDATES, POPULATIONS, ROBUSTNESS, Moves, changed
+from abm.study.claims.dependence import (
+    AS_IS,
+    CANDIDATES,
+    POPULATIONS,
+    ROBUSTNESS,
+    SHOWN,
+    Moves,
+    changed,
+    ends,
+    few,
+    is_tried,
+    leading,
+    screening,
+    to_screen,
+    to_vary,
+)
 from abm.study.claims.runs import ObservedModel, Store, observed_model
 from abm.study.claims.trial import load_claims, try_claims
 from abm.study.free import free_parameters
@@ -179,6 +194,21 @@ def test_a_variation_changes_every_core_arm() -> None:
     arms = changed(claim, claim.core, halved)
     assert set(arms) == set(claim.core)
     assert all(a.scenario.params["carry_traders"].members == 2500 for a in arms.values())
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+@pytest.mark.parametrize("seeds", [20, 200])
+def test_what_a_verdict_depends_on_is_read_from_runs_that_are_planned(name: str, seeds: int) -> None:
+    claim, moves = load_claims()[name], Moves()
+    if not is_tried(claim, seeds):
+        return
+    chosen = moves.parameters[:SHOWN]
+    planned = [*to_screen(claim, seeds, moves), *to_vary(claim, seeds, moves, chosen)]
+    kept = {(planned_arm.hash, seed) for planned_arm, numbers in planned for seed in numbers}
+    for count, some in ((few(claim, seeds), chosen), (screening(claim, seeds), moves.parameters)):
+        for variation in (AS_IS, *(end for free in some for end in ends(free))):
+            for read in changed(claim, leading(claim), variation).values():
+                assert {(read.hash, seed) for seed in read.seeds(count)} <= kept
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------

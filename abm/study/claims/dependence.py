@@ -140,11 +140,12 @@ def to_screen(claim: Claim, seeds: int, moves: Moves) -> Wanted:
 
 
 def to_vary(claim: Claim, seeds: int, moves: Moves, chosen: Iterable[Free]) -> Wanted:
-    """Chosen parameters at both ends, on more seeds, and all core arms under other choices."""
+    """Chosen parameters as they are and at both ends, on more seeds, and all core arms under other choices."""
     if not is_tried(claim, seeds):
         return []
     n = few(claim, seeds)
-    parameters = [row for free in chosen for v in ends(free) for row in wanted(changed(claim, leading(claim), v), n)]
+    settings = (AS_IS, *(end for free in chosen for end in ends(free)))
+    parameters = [row for v in settings for row in wanted(changed(claim, leading(claim), v), n)]
     choices = [row for v in (AS_IS, *moves.choices) for row in wanted(changed(claim, claim.core, v), n)]
     return parameters + choices
 
