@@ -39,7 +39,7 @@ from abm.world.instruments import (
 )
 from abm.world.ledger import Ledger
 from abm.world.news import News
-from abm.world.orders import REASON, REASONS, MatrixSchedule, add_up, join, no_orders
+from abm.world.orders import REASON, REASONS, MatrixSchedule, add_up, join, no_orders, scale
 from abm.world.record import changed
 from abm.world.risk import RiskEstimate
 from abm.world.streams import Streams
@@ -478,8 +478,7 @@ class MarketModel(mesa.Model):
                 block = margin.liquidation_orders(number, sector.book, need > 0.0, self.log_price, sector.home)
             block["sector"] = number
             block["quantity"] += block["slope"] * self.clearing.log_change[block["market"]]
-            for column in ("quantity", "slope", "lo", "hi"):
-                block[column] *= to_quote[block["market"]]
+            scale(block, to_quote[block["market"]])
             blocks.append(block)
         return join(blocks)
 

@@ -190,6 +190,12 @@ def _write(out, who, markets, reason, quantity, slope, lo, hi, hedge, contract, 
     return n
 
 
+def scale(orders: np.ndarray, factor: np.ndarray) -> None:
+    """Multiply the amounts of every row, limits and slope included, by its factor, (rows,), > 0; in place."""
+    for column in ("quantity", "slope", "lo", "hi"):
+        orders[column] *= factor
+
+
 def add_up(orders: np.ndarray, filled: np.ndarray, sectors: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What was bought by sector, reason and market, USD bn, (sectors, reasons, markets) each.
 

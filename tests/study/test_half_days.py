@@ -28,16 +28,12 @@ class Watched(HalfDays):
 
 @pytest.fixture(scope="module")
 def plain() -> MarketModel:
-    model = MarketModel(load_scenario("sanaenomics"), rng=3)
-    model.run_for(DAYS)
-    return model
+    return run(MarketModel)
 
 
 @pytest.fixture(scope="module")
 def halved() -> Watched:
-    model = Watched(load_scenario("sanaenomics"), rng=3)
-    model.run_for(DAYS)
-    return model
+    return run(Watched)
 
 
 def test_the_day_has_two_sessions_and_half_of_the_news_comes_at_noon(halved: Watched) -> None:
@@ -72,7 +68,7 @@ def test_plans_and_clients_add_up_to_a_day(plain: MarketModel, halved: Watched) 
 
 
 def test_intermediaries_shift_quotes_by_half_and_take_as_much(plain: MarketModel, halved: Watched) -> None:
-    for schedule, whole in zip(halved.posted[0][1], first_day(MarketModel).schedules, strict=True):
+    for schedule, whole in zip(halved.posted[0][1], run(MarketModel, days=1).schedules, strict=True):
         assert np.allclose(schedule.matrix, whole.matrix)
     assert halved.opening_depth[JGBS] == pytest.approx(plain.opening_depth[JGBS], rel=0.5)
     assert (halved.opening_depth[JGBS] < plain.opening_depth[JGBS]).all()
@@ -98,9 +94,7 @@ def test_a_sector_itself_decides_once_a_day(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_without_a_shock_prices_stay_near_those_of_whole_days() -> None:
-    whole, half = (kind(load_scenario("baseline"), rng=1) for kind in (MarketModel, HalfDays))
-    for model in (whole, half):
-        model.run_for(DAYS)
+    whole, half = (run(kind, "baseline", seed=1) for kind in (MarketModel, HalfDays))
     apart = np.abs(half.log_price - whole.log_price)
     usual = np.sqrt(DAYS * np.diag(whole.calm_covariance))
     assert (apart < usual).all(), dict(zip(IDS, apart / usual, strict=True))
@@ -108,14 +102,12 @@ def test_without_a_shock_prices_stay_near_those_of_whole_days() -> None:
 
 
 def test_the_same_seed_gives_the_same_bits(halved: Watched) -> None:
-    again = HalfDays(load_scenario("sanaenomics"), rng=3)
-    again.run_for(DAYS)
-    assert np.array_equal(again.log_price, halved.log_price)
+    assert np.array_equal(run(HalfDays).log_price, halved.log_price)
 
 
-def first_day(kind: type[MarketModel]) -> MarketModel:
-    model = kind(load_scenario("sanaenomics"), rng=3)
-    model.step()
+def run[Model: MarketModel](kind: type[Model], scenario: str = "sanaenomics", seed: int = 3, days: int = DAYS) -> Model:
+    model = kind(load_scenario(scenario), rng=seed)
+    model.run_for(days)
     return model
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from abm.agents import Sector
 from abm.agents.beliefs import Believer
 from abm.model import MarketModel
-from abm.world.orders import MatrixSchedule
+from abm.world.orders import MatrixSchedule, scale
 from abm.world.record import changed
 from abm.world.view import View
 
@@ -63,8 +63,7 @@ class HalfDays(MarketModel):
         at_once = orders["sector"] == list(sectors).index(AT_ONCE)
         part = np.where(at_once, orders["member"] % 2 == self.session, PART)
         orders, part = orders[part > 0.0], part[part > 0.0]
-        for column in ("quantity", "slope", "lo", "hi"):
-            orders[column] *= part
+        scale(orders, part)
         halves = ({reason: PART * wanted for reason, wanted in s.intercepts.items()} for s in schedules)
         return orders, [changed(s, intercepts=i) for s, i in zip(schedules, halves, strict=True)]
 
