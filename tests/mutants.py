@@ -76,6 +76,24 @@ _NO_PIVOT: Final = "return step, False"
 _SLICES: Final = "held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], QUOTE_CCY[m]]"
 _OVERDRAFT: Final = "if x < 0.0 or (x > 0.0 and owed[i] > 0.0):"
 _DRAWN: Final = "drawn = -x if x < 0.0 else -min(x, owed[i])"
+_GAIN: Final = "if left <= (1.0 - MIN_GAIN * share) * unmatched:"
+_PLAIN_GAIN: Final = "if there.over[~stuck].sum() <= (1.0 - MIN_GAIN * share) * unmatched:"
+_BETWEEN: Final = "between = kinks[(kinks > min(x_m, 0.0)) & (kinks < max(x_m, 0.0))]"
+_AT_KINK: Final = "here = x_m if (np.abs(kinks - x_m) <= rounding).any() else ends[0]"
+_SLOPING: Final = "if abs(end - here) > rounding and own.slope_at((here + end) / 2.0) > 0.0:"
+_FALLING: Final = 'rows = self.rows[np.abs(self.rows["slope"] * step[self.rows["market"]]) > 1e-100]'
+_ARRIVED: Final = "if share >= 1.0 or (~stuck & (here.slope <= 0.0) & (here.over > 0.0)).any():"
+_TOO_STEEP: Final = "if not abs(jacobian[m, m] * solution[m, k]) <= most:"
+_ROOT: Final = "if abs(below) <= here.tolerance[m]:"
+_BEYOND: Final = "beyond = edge + (1.0 if left >= 0 else -1.0)"
+_FREE: Final = 'free = (bought > self.rows["lo"]) & (bought < self.rows["hi"])'
+_PUSHES: Final = "some[g] |= push[g, m] != 0.0 or wanted[g, m] != 0.0"
+_SIGN: Final = "amount *= order.sign1 if leg == 1 else order.sign2"
+_IS_PAIR: Final = "if BASE_CCY[m] >= 0:"
+_MONEY_SLICES: Final = "owned, owed = cash[start[s] : start[s + 1], c], loans[start[s] : start[s + 1], c]"
+_MONEY_OF: Final = "money_of = cash[start[s] : start[s + 1], QUOTE_CCY[m]]"
+_NOT_FOUND: Final = "found = -1"
+_LARGEST: Final = "if not size <= most[j]:"
 EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("ledger", _PLAN, "0 -> 1"): "the first call of fund makes a plan before it reads one",
     ("ledger", _PLAN, "0 -> 1 (2)"): "the same",
@@ -106,6 +124,23 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("auction", _SHARE, "1.0 -> 3.0"): "the same",
     ("auction", _STEPS, "1 -> 3"): "the loop is left at the limit",
     ("auction", _NO_PIVOT, "False -> True"): "a step to nowhere gets nowhere",
+    ("auction", _GAIN, "LtE -> Lt"): "no step gains, but for chance, exactly what it must",
+    ("auction", _PLAIN_GAIN, "LtE -> Lt"): "the same",
+    ("auction", _BETWEEN, "Gt -> GtE"): "the quote, which is an end already, is one once more",
+    ("auction", _BETWEEN, "Lt -> LtE"): "the price itself, where the search for the end begins",
+    ("auction", _AT_KINK, "LtE -> Lt"): "no price is exactly that far from a kink",
+    ("auction", _SLOPING, "Gt -> GtE"): "the same",
+    ("auction", _FALLING, "Gt -> GtE"): "no demand falls by exactly that",
+    ("auction", _ARRIVED, "1.0 -> 3.0"): "where all is matched, the next stretch has no length",
+    ("auction", _ARRIVED, "GtE -> Gt"): "the same",
+    ("auction", _TOO_STEEP, "LtE -> Lt"): "of nothing unmatched, one solution is as much nothing as the other",
+    ("auction", _ROOT, "LtE -> Lt"): "who is unmatched has a tolerance above zero, and no excess is exactly that",
+    ("auction", _BEYOND, "1.0 -> 3.0"): "any price beyond the last kink is as good",
+    ("auction", _BEYOND, "1.0 -> 3.0 (2)"): "the same",
+    ("auction", _FREE, "Gt -> GtE"): "slopes are asked for between kinks",
+    ("auction", _FREE, "Lt -> LtE"): "the same",
+    ("auction", _PUSHES, "0.0 -> 1.0"): "who neither pushes nor wishes gets a share of nothing",
+    ("auction", _PUSHES, "0.0 -> 1.0 (2)"): "the same",
     ("ledger", _UNEVEN, "Lt -> LtE"): "no number near one is exactly that far from it",
     ("ledger", _FIRST_STEP, "0 -> 1"): "a chain of lenders has fewer links than there are sectors, a circle any number",
     ("ledger", _TOO_FAR, "Gt -> GtE"): "the same",
@@ -120,6 +155,13 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("posting", _OVERDRAFT, "Gt -> GtE"): "of no cash, nothing is repaid",
     ("posting", _OVERDRAFT, "Gt -> GtE (2)"): "of no loan, nothing is repaid",
     ("posting", _DRAWN, "Lt -> LtE"): "zero does not get here",
+    ("posting", _SIGN, "Mult -> Div"): "signs are one or minus one",
+    ("posting", _IS_PAIR, "0 -> 1"): "currency 0, the yen, is no pair's base",
+    ("posting", _IS_PAIR, "GtE -> Gt"): "the same",
+    ("posting", _MONEY_SLICES, "1 -> 3 (2)"): "the loop is as long as the other slice",
+    ("posting", _MONEY_OF, "1 -> 3"): "the loop is as long as what is owned or held",
+    ("posting", _NOT_FOUND, "1 -> 3"): "any number below zero is no column's",
+    ("posting", _LARGEST, "LtE -> Lt"): "writes what is there already",
 }
 """Module, line of code and change -> why nobody can see it."""
 
@@ -518,9 +560,12 @@ class Search:
             child = os.fork()
             if child == 0:
                 signal.signal(signal.SIGPROF, signal.SIG_DFL)
-                by = trial.first_to_fail(mutant, names)
-                os.write(write, (by or "").encode())
-                os._exit(0)
+                status = 1
+                try:
+                    os.write(write, (trial.first_to_fail(mutant, names) or "").encode())
+                    status = 0
+                finally:
+                    os._exit(status)
             os.close(write)
             running[child] = mutant, read, time.monotonic()
         while running:

@@ -242,8 +242,9 @@ def test_flat_stretch_ends_nearest_to_the_quote(side: float) -> None:
 
 def test_exchange_rate_nobody_reacts_to_keeps_its_quote_though_legs_react_to_bonds() -> None:
     orders = book(post(UST10, -2.0, "lapse", funding=JPY), post(UST10, 0.0, "valuation", slope=100.0, funding=JPY))
-    result = clear(orders, [], start=np.full(N_MARKETS, 0.7))
-    assert result.log_change[[UST10, USDJPY]] == pytest.approx([-0.02, 0.0], abs=1e-15)
+    start = np.full(N_MARKETS, 0.7)
+    assert auction._Demand(orders, []).newton(start) is None, "legs do not balance and nobody reacts to it"
+    assert clear(orders, [], start=start).log_change[[UST10, USDJPY]] == pytest.approx([-0.02, 0.0], abs=1e-15)
 
 
 def test_who_is_just_at_a_limit_does_not_react() -> None:
@@ -260,6 +261,71 @@ def test_who_is_just_at_a_limit_stays_or_leaves_it_at_once() -> None:
         demand = auction._Demand(post(UST10, 0.0, "valuation", slope=9.0, lo=lo, hi=hi), [])
         assert demand.next_kink(np.zeros(N_MARKETS), stays * step) == np.inf
         assert 0.0 < demand.next_kink(np.zeros(N_MARKETS), -stays * step) < 1e-8
+
+
+@pytest.mark.parametrize(("x", "step"), [(0.0, 1.0), (0.0, -1e-6), (2.0, 1e-9), (-900.0, -1e-6), (999.0, 50.0)])
+def test_a_walk_goes_just_beyond_the_kink(x: float, step: float) -> None:
+    """By a billionth of the step, and by at least a few of the last digits that a price of this size has."""
+    price, limit = np.eye(N_MARKETS)[UST10], {"hi" if step > 0.0 else "lo": 0.0}
+    share = auction._Demand(post(UST10, x, "valuation", slope=1.0, **limit), []).next_kink(x * price, step * price)
+    assert share * abs(step) == pytest.approx(1e-9 * abs(step) + 1e-15 * (1.0 + abs(x)), rel=1e-9, abs=0.0)
+
+
+def test_a_walk_ends_after_as_many_kinks_as_all_rows_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    demand, kinks = auction._Demand(post(UST10, np.ones(3), "valuation", slope=1.0), []), list[str]()
+    monkeypatch.setattr(demand, "next_kink", noting(lambda *_: 0.1, kinks))
+    auction._walk(demand, demand.at(np.zeros(N_MARKETS)), np.zeros(N_MARKETS, dtype=bool))
+    assert len(kinks) == 7
+
+
+def test_what_a_limit_cuts_off_counts_a_ten_thousandth_for_the_tolerance() -> None:
+    point = auction._Demand(post(UST10, 1e6, "carry", hi=1.0), []).at(np.zeros(N_MARKETS))
+    assert point.tolerance[UST10] == pytest.approx(1e-11 * 101.0)
+
+
+def test_a_newton_step_is_halved_four_times_before_it_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    demand, tried = auction._Demand(post(UST10, 16.0, "valuation", slope=1.0), []), list[float]()
+    here = demand.at(np.zeros(N_MARKETS))
+    monkeypatch.setattr(demand, "at", lambda x: tried.append(x[UST10]) or here)
+    assert auction._newton_step(demand, here, np.zeros(N_MARKETS, dtype=bool)) is None
+    assert tried == [16.0, 8.0, 4.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize(("gap", "end"), [(0.5e-9, 0.0), (2e-9, 1.0)])
+@pytest.mark.parametrize("kink", [-0.1, -500.0])
+def test_what_happens_within_a_billionth_of_the_price_is_rounding(kink: float, gap: float, end: float) -> None:
+    """Someone buys 1 in all within the gap above the kink, where demand is flat on both sides."""
+    gap *= max(1.0, -kink)
+    demand = auction._Demand(post(UST10, (kink + gap) / gap, "dip_buying", slope=1.0 / gap, lo=0.0, hi=1.0), [])
+    far = demand.kinks(UST10)[0]
+    assert far == pytest.approx(kink)
+    assert demand.flat_end(UST10, far) == end * far
+
+
+@pytest.mark.parametrize("start", [-3.0, 3.0])
+def test_a_market_cleared_alone_by_many_prices_keeps_its_quote_if_that_is_one_of_them(start: float) -> None:
+    """Orders balance from -0.125 to 0.25, with buyers of one more below and sellers of one more above."""
+    orders = book(
+        post(UST10, np.array([-5.0, 5.0]), "lapse"),
+        post(UST10, -1.0, "dip_buying", slope=8.0, lo=0.0, hi=1.0),
+        post(UST10, 2.0, "profit_taking", slope=8.0, lo=-1.0, hi=0.0),
+    )
+    demand = auction._Demand(orders, [])
+    assert auction._clear_alone(demand, demand.at(np.full(N_MARKETS, start)), UST10) == (0.0, True)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-13])
+def test_slopes_are_dependent_where_a_solution_is_ten_billion_times_the_excess(unit: float) -> None:
+    """Two pairs of markets whose prices can hardly be told apart: 15 billion times, solved by the least change, and
+    2.5 billion times, solved as they are; whatever the unit and in whichever order."""
+    for order in (np.arange(4), np.array([2, 3, 0, 1])):
+        jacobian = np.eye(4)
+        jacobian[0, 1] = jacobian[1, 0] = 1.0 - 1.0 / 15e9
+        jacobian[2, 3] = jacobian[3, 2] = 1.0 - 4e-10
+        right = unit * np.array([1.0, -1.0, 1.0, -1.0])[:, None]
+        jacobian, right = jacobian[np.ix_(order, order)], right[order]
+        solution = auction._solve(unit * jacobian, right)[np.argsort(order), 0]
+        assert solution == pytest.approx([0.0, 0.0, 2.5e9, -2.5e9], rel=1e-5, abs=1.0)
 
 
 @pytest.mark.parametrize("side", [-1.0, 1.0])
@@ -281,13 +347,24 @@ def test_a_walk_ends_where_a_market_runs_out_of_who_reacts_unless_it_is_known_to
     assert auction._walk(demand, start, known).x[[UST10, UST30]] == pytest.approx(expected)
 
 
-def test_equal_slopes_in_two_markets_clear_jointly() -> None:
+def test_equal_slopes_in_two_markets_clear_jointly(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = np.array([[10.0, 10.0], [10.0, 30.0]])
     orders, schedules = book(post(JGB30, -1.0, "lapse")), [dealers(matrix, JGB30, UST30)]
-    assert auction._Demand(orders, schedules).newton(np.zeros(N_MARKETS)) is not None
+    for limit, solved in ((100, True), (1, True), (0, False)):
+        monkeypatch.setattr(auction, "MAX_ITERATIONS", limit)
+        assert (auction._Demand(orders, schedules).newton(np.zeros(N_MARKETS)) is not None) == solved
+    monkeypatch.undo()
     result = clear(orders, schedules)
     assert result.log_change[[JGB30, UST30]] == pytest.approx([-0.15, 0.05])
     assert result.iterations == 1
+
+
+def test_a_newton_step_may_be_as_small_as_what_is_left_to_match() -> None:
+    """Twice the tolerance of 2e-11 is unmatched; what counts as none afterwards is none."""
+    orders = book(post(UST10, -1.0, "lapse"), post(UST10, 0.0, "valuation", slope=10.0))
+    start = np.where(np.arange(N_MARKETS) == UST10, -0.1 + 4e-12, 0.0)
+    solution = auction._Demand(orders, []).newton(start)
+    assert solution is not None and solution[1] == 1
 
 
 @pytest.mark.parametrize("side", [-1.0, 1.0])
@@ -392,6 +469,17 @@ def test_what_cuts_cannot_match_is_cancelled(monkeypatch: pytest.MonkeyPatch) ->
     assert not result.matrix_filled[0].any()
 
 
+@pytest.mark.parametrize(("cuts", "filled"), [(0, [0.0, 0.0]), (1, [-2.0, 2.0])])
+def test_trades_are_cut_so_often_before_they_are_cancelled(
+    monkeypatch: pytest.MonkeyPatch, cuts: int, filled: list[float]
+) -> None:
+    monkeypatch.setattr(auction, "MAX_CUTS", cuts)
+    demand, rationed = auction._Demand(book(post(UST10, np.array([-3.0, 2.0]), "lapse")), []), np.zeros(N_MARKETS)
+    auction._cut_until_balanced(demand, np.zeros(N_MARKETS), rationed)
+    assert demand.fills(np.zeros(N_MARKETS)) == pytest.approx(filled)
+    assert list(np.flatnonzero(rationed)) == [UST10]
+
+
 def test_joint_schedule_is_cut_like_any_other_order() -> None:
     zero = dealers(np.zeros((1, 1)), UST10, intercept=-6.0)
     result = clear(book(post(UST10, -2.0, "lapse"), post(UST10, 4.0, "issuance")), [zero])
@@ -435,8 +523,11 @@ def test_iteration_limit_is_reported_and_fills_still_balance(monkeypatch: pytest
         post(USDJPY, 0.0, "valuation", slope=10.0),
     )
     monkeypatch.setattr(auction, "MAX_ITERATIONS", limit)
+    searches = list[str]()
+    monkeypatch.setattr(auction, "_cross_flat_stretches", noting(auction._cross_flat_stretches, searches))
     schedules = [dealers(np.array([[30.0, 10.0], [10.0, 20.0]]), UST10, UST30, intercept=-3.0)]
     result = clear(orders, schedules)
+    assert len(searches) == limit + 1
     unmatched, at_quote = (excess_demand(orders, schedules, x) for x in (result.log_change, np.zeros(N_MARKETS)))
     assert result.status == Status.ITERATION_LIMIT and result.iterations == limit
     assert result.residual_usd_bn == pytest.approx(unmatched)
@@ -445,6 +536,9 @@ def test_iteration_limit_is_reported_and_fills_still_balance(monkeypatch: pytest
     net, gross = flows(orders, result)
     assert (np.abs(net) <= 1e-9 * gross + 1e-12).all()
     assert_split(orders, schedules, result)
+    push = auction._linear_clearing(orders, schedules, result, SECTORS)[1].reshape(SECTORS, len(REASONS), N_MARKETS)
+    by_schedule = result.matrix_filled[0] + schedules[0].matrix @ result.log_change
+    assert push[4, REASON["market_making"]] == pytest.approx(by_schedule), "what was cut of it is the schedule's own"
 
 
 # -- random problems -----------------------------------------------------------------------------------------------
@@ -460,6 +554,11 @@ def test_kernel_agrees_with_the_plain_equation(problem: tuple, seed: int) -> Non
     beyond_limits = float((np.abs(orders["quantity"]) + orders["slope"] * np.abs(x[orders["market"]])).sum())
     most = 1e-11 * (order_size(orders, schedules, x) + 3e-4 * beyond_limits)
     assert ((point.tolerance >= 0.0) & (point.tolerance <= most)).all()
+    mirrored = orders.copy()
+    for column, opposite in (("quantity", "quantity"), ("lo", "hi"), ("hi", "lo")):
+        mirrored[column] = -orders[opposite]
+    opposite = [replace(s, intercepts={reason: -wish for reason, wish in s.intercepts.items()}) for s in schedules]
+    np.testing.assert_array_equal(auction._Demand(mirrored, opposite).at(-x).tolerance, point.tolerance)
     for m in TRADED:
         h = np.eye(N_MARKETS)[m] * 1e-9
         higher, lower = (auction._Demand(orders, schedules).at(x + side * h) for side in (1.0, -1.0))
@@ -776,6 +875,25 @@ def test_move_of_a_rationed_market_belongs_to_the_schedule_that_pushed() -> None
     parts = attribute(orders, seller, clear(orders, seller), SECTORS)[:, :, UST10]
     assert parts[4, REASON["market_making"]] == pytest.approx(-0.015)
     assert parts[0, REASON["lapse"]] == pytest.approx(-0.005)
+
+
+def test_move_of_a_rationed_market_carries_over_to_what_is_quoted_off_it() -> None:
+    """Who sells a market to where nobody buys any more has also moved what dealers quote by its price."""
+    orders = book(post(UST10, -6.0, "lapse"), post(UST10, 0.0, "valuation", slope=100.0, hi=50.0 / 100.0))
+    quoted_off = [dealers(np.array([[0.0, 0.0], [10.0, 20.0]]), UST10, UST30)]
+    parts = attribute(orders, quoted_off, clear(orders, quoted_off), SECTORS)
+    assert parts[0, REASON["lapse"], [UST10, UST30]] == pytest.approx([-0.005, 0.0025])
+
+
+def test_who_wanted_nothing_at_the_quote_but_is_at_its_limit_everywhere_pushes_everywhere() -> None:
+    everywhere = np.arange(N_MARKETS)
+    orders = book(
+        post(everywhere, np.full((1, N_MARKETS), -3.0), "lapse"),
+        post(everywhere, np.zeros((1, N_MARKETS)), "dip_buying", slope=1000.0, hi=1.0),
+        post(everywhere, np.zeros((1, N_MARKETS)), "valuation", slope=10.0),
+    )
+    parts = attribute(orders, [], clear(orders, []), SECTORS)
+    assert parts[1, REASON["dip_buying"]] == pytest.approx(np.full(N_MARKETS, 0.1))
 
 
 def test_move_of_a_rationed_exchange_rate_belongs_to_the_trade_behind_the_leg() -> None:
