@@ -40,8 +40,8 @@ test: setup ## The test suite
 test-full: setup ## The test suite with the longer checks
 	$(BIN)/python -m pytest
 
-mutants: setup ## Put small faults into ledger, auction and margins, and see whether the tests notice (over an hour; goes on where it was broken off)
-	$(BIN)/python -m tests.mutants
+mutants: setup ## Put small faults into ledger, auction and margins, and see whether the tests notice (a quarter of an hour on two cores; goes on where it was broken off)
+	$(BIN)/python -m tests.mutants --jobs 2
 
 browser-deps: ## Install Chromium for the tests of the page, where it is missing (Debian or Ubuntu, as root)
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \

@@ -49,7 +49,10 @@ def play_for(desk: DeskInBrowser, minutes: float, server: int) -> None:
         desk.do("reset")
         desk.until(lambda: desk.day == 0)
         desk.do("play")
-        while desk.day < 240:
+        day = 0
+        while day < 240:
+            desk.until(lambda day=day: desk.day > day)
+            day = desk.day
             time.sleep(1.0)
         days += 240
         passed = (time.monotonic() - begun) / 60.0
