@@ -60,6 +60,9 @@ GROUPS: Final = [
 ]
 TOP_NINE_PCT: Final = (31.1, 19.7, 18.8, 14.2, 3.1, 3.4, 3.4, 3.2, 3.1)  # Reuters table, SOURCES.md 1
 LISTED_NINE, POSTAL, OTHERS = 0.62, 0.15, 0.23  # ten largest 300 of 388 tn, Kampo about 60 tn of it [calc]
+LEAST_POLICIES: Final = 0.1  # of assets; below, an insurer would hardly be one
+MOST_NEW_POLICIES: Final = 0.1  # of those in force, a day; binds only where bonds have become all but worthless
+
 SOURCE_1: Final = "SOURCES.md 1"
 SOURCE_3: Final = "SOURCES.md 3, insurers"
 
@@ -297,7 +300,8 @@ class LifeInsurers(Sector):
     def _write_policies(self, view: View) -> None:
         """Liabilities as a replicating portfolio: matched yen bonds, a share of risky assets, and a fixed part.
 
-        Own funds are spread over members in proportion to their solvency requirement, give or take.
+        Own funds are spread over members in proportion to their solvency requirement, give or take; policies are worth
+        at least a tenth of the assets of each.
         """
         p, units = self.params, self.book.units[: self.n]
         assets = self.book.assets_usd(view.log_price)[: self.n]
@@ -308,7 +312,8 @@ class LifeInsurers(Sector):
         self.policy_units = policy
         self._owe(view, p.liability_share * assets)
         need = self.relative_solvency * self.solvency_requirement_usd(view.log_price)
-        self._owe(view, assets - (1.0 - p.liability_share) * assets.sum() * need / need.sum())
+        own_funds = (1.0 - p.liability_share) * assets.sum() * need / need.sum()
+        self._owe(view, np.maximum(assets - own_funds, LEAST_POLICIES * assets))
         weight = assets * (1.0 + p.open_gap_weight * np.maximum(self.gap, 0.0))
         self.purchase_weight = weight / weight.sum()
 
@@ -350,9 +355,9 @@ class LifeInsurers(Sector):
         return hedged, unhedged
 
     def liabilities_usd(self, log_price: np.ndarray) -> np.ndarray:
-        """Value of policies in force, USD bn."""
+        """Value of policies in force, USD bn, never below zero."""
         fixed = self.policy_flat_jpy_bn * usd_per_currency(log_price)[JPY]
-        return self.in_force * (self.policy_units @ unit_value_usd(log_price) + fixed)
+        return np.asarray(self.in_force * np.maximum(self.policy_units @ unit_value_usd(log_price) + fixed, 0.0))
 
     def equity_usd(self, log_price: np.ndarray) -> np.ndarray:
         """Ledger equity less policy liabilities, USD bn."""
@@ -567,7 +572,8 @@ class LifeInsurers(Sector):
     def _roll_policies(self, view: View) -> None:
         """Premiums add to the policies in force, surrenders end them."""
         in_force = self.liabilities_usd(view.log_price) / view.usd_per_currency[JPY]
-        self.in_force = self.in_force * (1.0 + self.net_premium_jpy_bn / np.maximum(in_force, 1e-300))
+        added = np.clip(self.net_premium_jpy_bn / np.maximum(in_force, 1e-300), -1.0, MOST_NEW_POLICIES)
+        self.in_force = self.in_force * (1.0 + added)
         self.net_premium_jpy_bn = np.zeros(self.n)
 
     def _keep_accounts(self, view: View) -> None:

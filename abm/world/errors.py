@@ -1,14 +1,22 @@
 """What is said when the input is wrong."""
 
 import difflib
+import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
-SHOWN_CHARACTERS = 60
+SHOWN_CHARACTERS: Final = 60
+LONG_WORD: Final = re.compile(r"[^\s/]{300,}")
 
 
 class InputError(ValueError):
-    """Bad input. The message is one sentence: file, key, value, what is allowed, and the nearest valid name."""
+    """Bad input. The message is one sentence: file, key, value, what is allowed, and the nearest valid name.
+
+    What is quoted of the input may be of any length: words longer than the name of a file can be are cut.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(LONG_WORD.sub(lambda word: word[0][:SHOWN_CHARACTERS] + "...", sentence))
 
 
 class MarketFailure(RuntimeError):

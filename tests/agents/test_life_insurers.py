@@ -77,6 +77,23 @@ def test_liabilities_are_92_per_cent_of_assets_and_members_are_solvent() -> None
     assert (sector.esr_target < esr).all()
 
 
+def test_with_half_of_assets_as_own_funds_every_member_still_has_policies() -> None:
+    """Own funds go by requirements: with so many, some would own more than they have."""
+    sector, view = opened(LifeInsurers, liability_share=0.5, solvency_sigma=0.5), make_view(day=0)
+    share = sector.liabilities_usd(view.log_price) / sector.book.assets_usd(view.log_price)
+    assert share.min() == pytest.approx(0.1) and share.max() < 1.0
+
+
+def test_policies_are_never_worth_less_than_nothing_and_grow_by_a_tenth_a_day_at_most() -> None:
+    sector, view = opened(LifeInsurers), make_view(day=1)
+    sector.policy_flat_jpy_bn[0] = -1e9
+    assert sector.liabilities_usd(view.log_price)[0] == 0.0
+    sector.income(view)
+    sector.end_of_day(view)
+    assert sector.in_force[0] == pytest.approx(1.1)
+    assert (sector.in_force[1:] < 1.001).all()
+
+
 def test_unrealised_losses_match_the_big_four() -> None:
     """Yen 13.2 tn at the big four in December 2025, about two thirds of the sector (SOURCES.md 1)."""
     sector, view = opened(LifeInsurers), make_view(day=0)

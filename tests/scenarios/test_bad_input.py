@@ -39,6 +39,7 @@ def setting(key: str, value: str) -> str:
 
 SCENARIOS = {  # what is wrong: (file, parts of the sentence)
     "unknown scenario key": (HEAD + "dayz = 3", ["dayz = 3", "nearest is 'days'"]),
+    "unknown scenario key without end": (HEAD + "d" * 9000 + " = 3", ["unknown key", "ddd...", "allowed are days"]),
     "unknown table": (HEAD + "[sets]\nx = 1", ["'sets'", "nearest is 'set'"]),
     "set is no table": ("set = 3\n" + HEAD, ["set = 3", "table headed [set]"]),
     "event is no list": (HEAD + "[event]\nday = 3", ["event", "[[event]]"]),
