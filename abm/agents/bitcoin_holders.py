@@ -45,7 +45,9 @@ class HolderParams(Params):
     discount_skew: float = par(1.5, "exponent", "[L]", "above 1: more of them at small discounts", 0.2, 10)
     premium_low: float = par(0.15, "share of anchor", "[L]", "premium at which the first old holders sell", 0, 5)
     premium_high: float = par(1.50, "share of anchor", "[L]", "premium at which the last do", 0.01, 20)
-    daily_sale_share: float = par(0.001, "share of holding a day", "[L]", "most an old holder sells", 0, 1)
+    daily_sale_share: float = par(
+        0.001, "share of holding a day", "[L]", "sold by an old holder for every ladder's width of price", 0, 1
+    )
     ladder_width: float = par(0.10, "log price", "[L]", "over which orders are spread", 0.001, 1)
     anchor_low_days: float = par(100, "days", "[L]", "fastest anchor: averaging time", 2, 2000)
     anchor_high_days: float = par(300, "days", "[L]", "slowest anchor (200-day average on the whole)", 2, 5000)
