@@ -33,8 +33,8 @@ def fewest() -> dict[str, int]:
 EXTREMES: dict[str, dict[str, Any]] = {
     "news twenty times as strong": {"news.scale": 20.0},
     "leverage ten times as high": {
-        "carry_traders.leverage_median": 20.0,
-        "carry_traders.leverage_most": 30.0,
+        "carry_traders.leverage_median": 50.0,
+        "carry_traders.leverage_most": 80.0,
         "carry_traders.retail_leverage_median": 25.0,
         "crypto_longs.leverage_median": 80.0,
         "crypto_longs.leverage_above_40": 0.4,
@@ -46,8 +46,8 @@ EXTREMES: dict[str, dict[str, Any]] = {
         **fewest(),
         "news.scale": 20.0,
         "dealers.capacity_scale": 0.0,
-        "carry_traders.leverage_median": 20.0,
-        "carry_traders.leverage_most": 30.0,
+        "carry_traders.leverage_median": 50.0,
+        "carry_traders.leverage_most": 80.0,
         "crypto_longs.leverage_median": 80.0,
     },
 }
