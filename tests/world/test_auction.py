@@ -557,8 +557,8 @@ def test_kernel_agrees_with_the_plain_equation(problem: tuple, seed: int) -> Non
     mirrored = orders.copy()
     for column, opposite in (("quantity", "quantity"), ("lo", "hi"), ("hi", "lo")):
         mirrored[column] = -orders[opposite]
-    opposite = [replace(s, intercepts={reason: -wish for reason, wish in s.intercepts.items()}) for s in schedules]
-    np.testing.assert_array_equal(auction._Demand(mirrored, opposite).at(-x).tolerance, point.tolerance)
+    others = [replace(s, intercepts={reason: -wish for reason, wish in s.intercepts.items()}) for s in schedules]
+    np.testing.assert_array_equal(auction._Demand(mirrored, others).at(-x).tolerance, point.tolerance)
     for m in TRADED:
         h = np.eye(N_MARKETS)[m] * 1e-9
         higher, lower = (auction._Demand(orders, schedules).at(x + side * h) for side in (1.0, -1.0))

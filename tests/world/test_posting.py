@@ -2,6 +2,7 @@
 themselves, compiled and as plain Python (which looks after bounds), against the same sums account by account."""
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -130,6 +131,13 @@ class Tables:
                 yield s, row
 
 
+def assert_same(tables: Tables, expected: Tables) -> None:
+    """The same books and the same columns in use; cash but for rounding, since costs are no quarters."""
+    np.testing.assert_allclose(tables.cash, expected.cash, atol=1e-12)
+    for name in ("units", "contracts", "owns", "open_in", "money"):
+        np.testing.assert_array_equal(getattr(tables, name), getattr(expected, name), err_msg=name)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_variation_is_paid_where_contracts_are_open(run, seed):
     t = Tables(seed)
@@ -218,8 +226,7 @@ def test_an_order_is_posted_with_its_legs_and_columns_are_in_use_from_then_on(ru
     filled, issuer = orders["quantity"] * t.rng.choice([0.0, 1.0, 0.5], orders.size), np.full(N_MARKETS, -1)
     issuer[INDEX["JGB10"]] = 3
     worth, price, issued = t.rng.choice([0.5, 1.0], N_MARKETS), 1.0 + np.abs(t.amounts(N_MARKETS)), t.amounts(N_MARKETS)
-    units, cash, contracts, bonds = t.units.copy(), t.cash.copy(), t.contracts.copy(), issued.copy()
-    owns, open_in, money = t.owns.copy(), t.open_in.copy(), t.money.copy()
+    expected, bonds = deepcopy(t), issued.copy()
     spot, forward, paid, gross = np.zeros((4, N_MARKETS))
     for order, fill in zip(orders, filled, strict=True):
         s, trades = order["sector"], [(order["market"], fill, float(order["contract"]))]
@@ -231,31 +238,27 @@ def test_an_order_is_posted_with_its_legs_and_columns_are_in_use_from_then_on(ru
             outright = amount * (1.0 if by_contract is None else 1.0 - by_contract)
             deferred = amount * (-order["hedge"] if by_contract is None else by_contract)
             fee = posting.COST[m] * abs(amount) * price[m]
-            cash[START[s], QUOTE_CCY[m]] -= outright * price[m] + fee
-            contracts[START[s], m] += deferred
-            money[s, QUOTE_CCY[m]] = True
-            open_in[s, m] |= deferred != 0.0
+            expected.cash[START[s], QUOTE_CCY[m]] -= outright * price[m] + fee
+            expected.contracts[START[s], m] += deferred
+            expected.money[s, QUOTE_CCY[m]] = True
+            expected.open_in[s, m] |= deferred != 0.0
             if BASE_CCY[m] != -1:
-                cash[START[s], BASE_CCY[m]] += outright
-                money[s, BASE_CCY[m]] = True
+                expected.cash[START[s], BASE_CCY[m]] += outright
+                expected.money[s, BASE_CCY[m]] = True
             elif m == INDEX["JGB10"] and s == 3:
                 bonds[m] -= outright
             else:
-                units[START[s], m] += outright
-                owns[s, m] |= outright != 0.0
+                expected.units[START[s], m] += outright
+                expected.owns[s, m] |= outright != 0.0
             for total, part in zip((spot, forward, paid, gross), (outright, deferred, fee, abs(amount)), strict=True):
                 total[m] += part
     rows = orders if run(posting._post_orders) is posting._post_orders else orders.view(np.recarray)
     totals = run(posting._post_orders)(
         rows, filled, START, issuer, worth, price, t.units, t.cash, t.contracts, issued, t.owns, t.open_in, t.money
     )
-    np.testing.assert_allclose(t.cash, cash, atol=1e-12)
     np.testing.assert_allclose(totals, [spot, forward, paid, gross], atol=1e-12)
     np.testing.assert_array_equal(issued, bonds)
-    for name, expected in (
-        ("units", units), ("contracts", contracts), ("owns", owns), ("open_in", open_in), ("money", money),
-    ):  # fmt: skip
-        np.testing.assert_array_equal(getattr(t, name), expected, err_msg=name)
+    assert_same(t, expected)
 
 
 def test_the_largest_sizes_there_have_been_are_remembered(run):
@@ -278,29 +281,24 @@ def test_a_taker_has_what_its_members_take_and_columns_are_in_use_from_then_on(r
         t.amounts(3, N_MARKETS),
         0.5 + t.rng.random(N_MARKETS),
     )
-    units, cash, contracts = t.units.copy(), t.cash.copy(), t.contracts.copy()
-    owns, open_in, money = t.owns.copy(), t.open_in.copy(), t.money.copy()
+    expected = deepcopy(t)
     for m in range(N_MARKETS):
-        money[s, QUOTE_CCY[m]] = True
-        open_in[s, m] |= traded[1, m] != 0.0
+        expected.money[s, QUOTE_CCY[m]] = True
+        expected.open_in[s, m] |= traded[1, m] != 0.0
         if is_pair := BASE_CCY[m] != -1:
-            money[s, BASE_CCY[m]] = True
+            expected.money[s, BASE_CCY[m]] = True
         else:
-            owns[s, m] |= traded[0, m] != 0.0
+            expected.owns[s, m] |= traded[0, m] != 0.0
         for i in range(members):
             spot, forward, earned = weights[i, m] * traded[:, m]
-            cash[START[s] + i, QUOTE_CCY[m]] += earned - spot * price[m]
-            contracts[START[s] + i, m] += forward
+            expected.cash[START[s] + i, QUOTE_CCY[m]] += earned - spot * price[m]
+            expected.contracts[START[s] + i, m] += forward
             if is_pair:
-                cash[START[s] + i, BASE_CCY[m]] += spot
+                expected.cash[START[s] + i, BASE_CCY[m]] += spot
             else:
-                units[START[s] + i, m] += spot
+                expected.units[START[s] + i, m] += spot
     run(posting.post_taker)(s, weights, traded, START, price, t.units, t.cash, t.contracts, t.owns, t.open_in, t.money)
-    np.testing.assert_allclose(t.cash, cash, atol=1e-12)
-    for name, expected in (
-        ("units", units), ("contracts", contracts), ("owns", owns), ("open_in", open_in), ("money", money),
-    ):  # fmt: skip
-        np.testing.assert_array_equal(getattr(t, name), expected, err_msg=name)
+    assert_same(t, expected)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
