@@ -55,30 +55,36 @@ class Desk:
         self.view = solara.reactive("overview")
         self.number = 0
         self.closed = False
-        self._drawn = asyncio.Event()
+        self._paused, self._drawn = asyncio.Event(), asyncio.Event()
 
     # -- running -------------------------------------------------------------------------------------------------
 
     async def play(self) -> None:
-        """Days and pictures in turn until paused, ended or broken."""
+        """Days and pictures in turn until paused, ended or broken; the last day is shown before it stands."""
         self.playing.value = True
+        self._paused.clear()
         clock = asyncio.get_running_loop()
         try:
-            while self.playing.value and not self.run.ended:
+            while not self._paused.is_set() and not self.run.ended:
                 _, days, most_per_second = SPEEDS[self.speed.value]
                 begun = clock.time()
                 for _ in range(days):
-                    if not self.run.ended and self.playing.value:
+                    if not self._paused.is_set() and not self.run.ended:
                         self.run.step()
                     await asyncio.sleep(0)
                 await self._until_drawn()
                 self.show()
-                await asyncio.sleep(max(begun + 1.0 / most_per_second - clock.time(), 0.0))
+                await _within(begun + 1.0 / most_per_second - clock.time(), self._paused)
         except Broken as error:
             self.say(f"{error} — the days before are kept; change something and press Reset.", "error")
         finally:
             self.show()
             self.playing.value = False
+
+    def pause(self) -> None:
+        """Play no further day."""
+        self._paused.set()
+        self._drawn.set()
 
     def show(self) -> None:
         """Send a new picture."""
@@ -96,8 +102,13 @@ class Desk:
     async def _until_drawn(self) -> None:
         if self.view.value not in PICTURED:
             return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._drawn.wait(), DRAWING_SECONDS)
+        await _within(DRAWING_SECONDS, self._drawn)
+
+    def choose(self, view: Any) -> None:
+        """Show another view; nobody waits for what the one before would have drawn."""
+        if isinstance(view, str) and view in VIEWS:
+            self.view.value = view
+            self._drawn.set()
 
     def step(self) -> None:
         """One day, and its picture."""
@@ -112,7 +123,7 @@ class Desk:
 
     def reset(self) -> None:
         """Start again from `setup`; what was ordered is gone."""
-        self.playing.value = False
+        self.pause()
         try:
             self.run = Run(self.setup)
         except (InputError, ValueError, RuntimeError) as error:
@@ -173,12 +184,18 @@ class Desk:
 
     def close(self) -> None:
         """The browser is gone: what it ran is let go, whoever still holds the session's widgets."""
-        self.playing.value = False
+        self.pause()
         self.ensemble.cancel()
         self.whatif.cancel()
         self.closed = True
         self.whatif, self.ensemble = WhatIf(), Ensemble()
         del self.run
+
+
+async def _within(seconds: float, happens: asyncio.Event) -> None:
+    """Wait until something happens, but only so long."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(happens.wait(), seconds)
 
 
 def _let_go() -> None:

@@ -10,7 +10,8 @@ import solara.lab
 from abm.browser import levers, theme
 from abm.browser.desk import SPEEDS, VIEWS, Desk
 from abm.browser.panels import ensemble, files, flows, institutions, overview, whatif, who
-from abm.browser.vue import Charts, Form, Tabs, TopBar, as_text
+from abm.browser.snapshot import Snapshot
+from abm.browser.vue import Charts, Form, Tabs, TopBar, use_frames
 from abm.scenarios import load_scenario
 
 SCENARIO_VARIABLE = "ABM_BROWSER_SCENARIO"  # how the server is told which scenario a session opens with
@@ -44,18 +45,13 @@ def Page() -> None:
         with solara.Div(classes=["abm-head"]):
             Top(desk, play)
             tabs = [[*item] for item in VIEWS.items()]
-            Tabs(tabs=tabs, active=desk.view.value, event_chosen=lambda view: _choose(desk, view))
+            Tabs(tabs=tabs, active=desk.view.value, event_chosen=desk.choose)
         Levers(desk)
         with solara.Div(classes=["abm-main"]):
             if desk.view.value == "overview":
                 Overview(desk)
             else:
                 OTHER_VIEWS[desk.view.value](desk)
-
-
-def _choose(desk: Desk, view: Any) -> None:
-    if isinstance(view, str) and view in VIEWS:
-        desk.view.value = view
 
 
 @solara.component
@@ -69,7 +65,7 @@ def Top(desk: Desk, play: Callable[[], Any]) -> None:
             case "play" if not desk.playing.value:
                 play()
             case "pause":
-                desk.playing.value = False
+                desk.pause()
             case "step" if not desk.playing.value:
                 desk.step()
             case "reset":
@@ -79,22 +75,32 @@ def Top(desk: Desk, play: Callable[[], Any]) -> None:
             case "dismiss":
                 desk.say("")
 
-    frame = overview.headline(desk.shown.value) | ({"ended": True} if desk.run.ended else {})
+    def frame(snapshot: Snapshot) -> dict[str, Any]:
+        return overview.headline(snapshot) | ({"ended": True} if desk.run.ended else {})
+
     speeds = [[name, words] for name, (words, *_) in SPEEDS.items()]
-    TopBar(
-        frame=as_text(frame),
-        playing=desk.playing.value,
-        speed=desk.speed.value,
-        speeds=speeds,
-        message=desk.message.value,
-        event_pressed=pressed,
+    use_frames(
+        lambda first: TopBar(
+            frame=first,
+            playing=desk.playing.value,
+            speed=desk.speed.value,
+            speeds=speeds,
+            message=desk.message.value,
+            event_pressed=pressed,
+        ),
+        desk.shown,
+        frame,
     )
 
 
 @solara.component
 def Overview(desk: Desk) -> None:
     """The panels of the main view."""
-    Charts(overview.PANELS, overview.frame(desk.shown.value, desk.number), event_drawn=desk.drawn)
+
+    def frame(snapshot: Snapshot) -> dict[str, Any]:
+        return overview.frame(snapshot, desk.number)
+
+    use_frames(lambda first: Charts(overview.PANELS, first, event_drawn=desk.drawn), desk.shown, frame)
 
 
 @solara.component

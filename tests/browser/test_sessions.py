@@ -118,7 +118,7 @@ def test_whatever_a_client_sends_a_session_goes_on(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("said", [None, 3, [], "x", {}, {"button": []}, {"button": "speed", "value": {}}, {"name": 1}])
 def test_messages_of_no_form_are_ignored(said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = small_desk(monkeypatch, 3)
-    page._choose(desk, said)
+    desk.choose(said)
     desk.drawn(said)
     page._setting(desk)(said)
     assert desk.view.value == "files"

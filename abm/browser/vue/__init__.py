@@ -29,6 +29,7 @@ def ChartsInBrowser(
     panels: str,
     frame: str,
     themes: str,
+    newer: str = "",
     kind: str = "",
     event_drawn: Told | None = None,
     event_clicked: Told | None = None,
@@ -36,12 +37,27 @@ def ChartsInBrowser(
     """As `Charts`, of text."""
 
 
-def Charts(panels: list[dict[str, Any]], frame: dict[str, Any], **more: Any) -> solara.Element:
-    """Panels with a chart each. frame: number of the picture, dates, and the ECharts option of every panel.
+def Charts(panels: list[dict[str, Any]], frame: dict[str, Any] | str, **more: Any) -> solara.Element:
+    """Panels with a chart each. frame: number of the picture, dates, and the ECharts option of every panel, or as text.
 
     kind: layout, "wide" for two columns, "one" for one. event_drawn, event_clicked: told by the browser.
     """
-    return ChartsInBrowser(panels=as_text(panels), frame=as_text(frame), themes=THEMES_TEXT, **more)
+    text = frame if isinstance(frame, str) else as_text(frame)
+    return ChartsInBrowser(panels=as_text(panels), frame=text, themes=THEMES_TEXT, **more)
+
+
+def use_frames[T](draw: Callable[[str], solara.Element], shown: solara.Reactive[T], frame: Callable[[T], Any]) -> None:
+    """Draw the frame of what is shown, and give the drawn element every newer one without a render of the page.
+
+    draw: Charts or a TopBar of a first frame as text.
+    """
+    drawn = draw(solara.use_memo(lambda: as_text(frame(shown.peek())), []))
+
+    def follow() -> Callable[[], None]:
+        widget = solara.get_widget(drawn)
+        return shown.subscribe(lambda now: setattr(widget, "newer", as_text(frame(now))))
+
+    solara.use_effect(follow, [])
 
 
 @solara.component_vue("form.vue")
@@ -67,6 +83,7 @@ def TopBar(
     speed: str,
     speeds: list[list[str]],
     message: dict[str, str],
+    newer: str = "",
     event_pressed: Told | None = None,
 ) -> None:
     """Scenario, date, run control, headline numbers (as JSON text), and what there is to say."""
