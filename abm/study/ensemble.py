@@ -4,6 +4,7 @@ A seed that fails is a result like any other. An interrupt lets the running days
 then ends the iteration; nothing is ever half written.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -250,7 +251,18 @@ def _work(job: Job) -> Result | None:
     assert _worker is not None
     if _worker.stopped.value:
         return None
-    return simulate(_worker.scenarios[job.scenario], job, _worker.build, _worker.day_done)
+    result = simulate(_worker.scenarios[job.scenario], job, _worker.build, _worker.day_done)
+    forget_runs()
+    return result
+
+
+def forget_runs() -> None:
+    """Free finished models, which refer to themselves, instead of whenever the collector comes to it.
+
+    What is left is what the process has loaded and keeps; later calls do not look at it again and take 4 ms, not 200.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def start_method() -> str:

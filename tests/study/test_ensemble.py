@@ -2,6 +2,8 @@
 
 import signal
 import threading
+import weakref
+from typing import Any, ClassVar
 
 import pytest
 
@@ -24,6 +26,33 @@ def test_a_dead_worker_is_a_failure_that_says_so() -> None:
     assert [r.job.seed for r in results] == [1, 2, 3]
     assert results[1].failure is not None
     assert "worker process died" in results[1].failure.error
+
+
+class Counting:
+    """A model that refers to itself and says how many like it its process still holds."""
+
+    held: ClassVar[weakref.WeakSet["Counting"]] = weakref.WeakSet()
+
+    def __init__(self) -> None:
+        self.recorder = self.itself = self
+        self.held.add(self)
+
+    def run_for(self, duration: int) -> None:
+        pass
+
+    def sum_up(self) -> int:
+        return len(self.held)
+
+
+def build_counting(_scenario: Any, _seed: int) -> Counting:
+    return Counting()
+
+
+def test_a_worker_holds_one_model_at_a_time() -> None:
+    jobs = [Job(0, seed) for seed in range(1, 31)]
+    results = run_jobs([FakeScenario(days=1)], jobs, workers=2, progress=False, build=build_counting)
+    first = 1 + len(Counting.held)  # what the workers inherit from the process that they are forked from
+    assert max(r.summary for r in results) <= first + 1
 
 
 def test_processes_are_forked_only_from_a_process_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:

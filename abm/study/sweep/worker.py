@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from abm.output.tables import CONVERGED
 from abm.scenarios.schema import Scenario
 from abm.scenarios.vary import varied
-from abm.study.ensemble import Build, Job, Result, simulate
+from abm.study.ensemble import Build, Job, Result, forget_runs, simulate
 from abm.study.run import code_hash
 from abm.study.sweep.store import FAILED, OK, UNCONVERGED, Row
 from abm.world.errors import InputError
@@ -66,6 +66,7 @@ def run_task(content: bytes, task: Task) -> Row:
         scenario = varied(work.base, task.settings)
         result = simulate(scenario, Job(0, task.seed), work.build, lambda: False)
         assert result is not None
+        forget_runs()
         status, reason = _outcome(result)
     except InputError as error:
         result, status, reason = None, FAILED, str(error)
