@@ -117,13 +117,14 @@ class MarketModel(mesa.Model):
         for event in self.plan.events:
             if event.day == self.day:
                 self._happen(event)
-        screen = self._view(self.log_price, self.random_news)
+        nothing = np.zeros(N_MARKETS)
+        screen = self._view(self.log_price, self.random_news, nothing)
         for sector in self.sectors.values():
             for event in sector.announce(screen):
                 self._happen(event)
         self.policy_news = self.public.expected_log_price - expected_before
         self.policy_news += economy.read_abroad(self.policy_news, self.calm_covariance)
-        self.view = self._view(self.log_price, self.random_news + self.policy_news)
+        self.view = self._view(self.log_price, self.random_news, self.policy_news)
 
     def _receive_outside_income(self) -> None:
         """Premiums, benefits and fresh collateral move between households and sectors."""
@@ -247,7 +248,8 @@ class MarketModel(mesa.Model):
 
     def screen(self) -> View:
         """The public screen at the last close."""
-        return self._view(self.log_price, np.zeros(N_MARKETS))
+        nothing = np.zeros(N_MARKETS)
+        return self._view(self.log_price, nothing, nothing)
 
     @property
     def date(self) -> dt.date:
@@ -281,7 +283,7 @@ class MarketModel(mesa.Model):
         rows = {name: s.n + s.house_rows for name, s in self.sectors.items()}
         self.ledger = Ledger(rows)
         self.depth = np.ones(N_MARKETS)
-        screen = self._view(self.log_price, np.zeros(N_MARKETS))
+        screen = self.screen()
         nothing = np.zeros(N_MARKETS)
         openings = {
             name: s.opening(state.holdings_usd_bn.get(name, nothing), screen) for name, s in self.sectors.items()
@@ -351,8 +353,9 @@ class MarketModel(mesa.Model):
             )
         )
 
-    def _view(self, close: np.ndarray, news: np.ndarray) -> View:
+    def _view(self, close: np.ndarray, random_news: np.ndarray, policy_news: np.ndarray) -> View:
         """The public screen: yesterday's close plus today's public news."""
+        news = random_news + policy_news
         quote = close + news
         quote.setflags(write=False)
         return View(
@@ -366,6 +369,7 @@ class MarketModel(mesa.Model):
             covariance=self.risk.covariance,
             depth=self.depth,
             news=news,
+            policy_news=policy_news,
             opening=self.opening_log_price,
             public=self.public,
             streams=self.streams,

@@ -233,7 +233,6 @@ class Believer(Sector):
         self.seen = FiscalState.of(view.public)
         self.opening_inflation_pct = view.public.inflation_expected_pct
         self.opening_aversion_sd = view.public.risk_aversion_sd
-        self.opening_policy = view.public.expected_log_price
         self.opening_vol_ratio = view.vol / view.calm_vol
 
     def hear(self, view: View) -> bool:
@@ -242,7 +241,7 @@ class Believer(Sector):
             return False
         self.day_heard = view.day
         self.news_sum = self.news_sum + view.news
-        self.policy_part = view.public.expected_log_price - self.opening_policy
+        self.policy_part = self.policy_part + view.policy_news
         now = FiscalState.of(view.public)
         if view.on("fiscal_concern"):
             felt = self.alarm_weights @ alarming_news(now, self.seen, view.sell_off_sd)
@@ -259,7 +258,7 @@ class Believer(Sector):
         return np.clip(self.base_concern + self.alarm, 0.0, 1.0)
 
     def change_without_daily_news(self, view: View) -> np.ndarray:
-        """Log price change since day 0 that came from trades and policy expectations, (markets,).
+        """Log price change since day 0 from trades and from policy news, at home and read abroad, (markets,).
 
         The daily news moves bonds, shares and currencies together by a covariance that already contains how shares
         take to yields and to the yen; counting it again as a discount rate would count it twice.

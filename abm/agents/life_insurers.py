@@ -149,7 +149,9 @@ class LifeInsurerParams(Params):
     )
     off_the_run_share: float = par(0.10, "share", "[L]", "old low-coupon part of the 30- and 40-year bonds", 0, 1)
     off_the_run_gap_low_pp: float = par(2.0, "pp", "[L]", "its smallest yield rise since purchase", 0, 10)
-    off_the_run_gap_high_pp: float = par(2.8, "pp", "[L]", "its largest", 0, 10)
+    off_the_run_gap_high_pp: float = par(
+        3.3, "pp", SOURCE_1 + ": some 40-years below half, ln 2 / 21.5 years = 3.2 pp [calc]", "its largest", 0, 10
+    )
     impairment_ratio: float = par(0.5, "of book", SOURCE_1, "price at which a bond is impaired", 0, 1)
     impaired_sold_share: float = par(0.5, "share", "[L]", "of impaired bonds that is sold", 0, 1)
     impairment_days: float = par(20.0, "days", "[L]", "over which impaired bonds and gains are realised", 1, 500)
@@ -323,10 +325,14 @@ class LifeInsurers(Sector):
         self.policy_flat_jpy_bn = fixed_usd / view.usd_per_currency[JPY]
 
     def _set_book_values(self, view: View) -> None:
-        """Book prices from the yield rise since purchase: log book = log price + duration x rise."""
-        log_price = view.log_price
+        """Book prices from the yield rise since purchase: log book = log price + duration x rise.
+
+        What is below the impairment ratio on day 0 has been written down to its price.
+        """
+        log_price, limit = view.log_price, -np.log(max(self.params.impairment_ratio, 1e-300))
         self.log_book = log_price[JGBS] + DURATION_YR[JGBS] * self.book_gap_pp / 100.0
-        self.old_log_book = log_price[OFF_THE_RUN] + DURATION_YR[OFF_THE_RUN] * self.old_gap_pp / 100.0
+        above = DURATION_YR[OFF_THE_RUN] * self.old_gap_pp / 100.0
+        self.old_log_book = log_price[OFF_THE_RUN] + np.where(above > limit, 0.0, above)
         self.nikkei_book_jpy = (1.0 - self.equity_gain) * np.exp(log_price[NIKKEI])
 
     # -- what a member knows of itself -------------------------------------------------------------------------

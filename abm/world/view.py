@@ -27,7 +27,8 @@ class View:
     vol: exponentially weighted volatility with a 20-day half-life, log price per day. calm_vol: its calm value.
     covariance: (markets, markets) running covariance of daily log changes, shrunk towards the calm correlation.
     depth: net flow that moves a market by one unit of log price, all others adjusting, as of yesterday, USD bn.
-    news: today's public news, log price. public: policy, fiscal and signal state. switches: behaviour rules on or off.
+    news: today's public news, log price; policy_news: the part of it about policy, what is read abroad included.
+    public: policy, fiscal and signal state. switches: behaviour rules on or off.
     opening: log prices of day 0. month_first: first trading day of its month.
     """
 
@@ -41,6 +42,7 @@ class View:
     covariance: np.ndarray
     depth: np.ndarray
     news: np.ndarray
+    policy_news: np.ndarray
     opening: np.ndarray
     public: Public
     streams: Streams

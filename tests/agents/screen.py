@@ -162,6 +162,7 @@ def make_view(
         covariance=np.diag((calm * ratio) ** 2),
         depth=depth_scale / to_log_price(by_market(IMPACT_PER_USD_BN)),
         news=today,
+        policy_news=np.zeros(N_MARKETS),
         opening=opening,
         public=state,
         streams=Streams(seed),

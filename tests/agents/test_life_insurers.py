@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from abm.agents.life_insurers import LifeInsurers, company_sizes, extra_lapse_pct, strike_factor
+from abm.agents.life_insurers import OFF_THE_RUN, LifeInsurers, company_sizes, extra_lapse_pct, strike_factor
 from abm.agents.portfolio import DAYS_PER_MONTH, FOREIGN_BONDS
-from abm.world.instruments import EQUITIES, INDEX, JGBS, JPY, QUOTE_CCY, SUPER_LONG, USD, USDJPY, indices
+from abm.world.instruments import DURATION_YR, EQUITIES, INDEX, JGBS, JPY, QUOTE_CCY, SUPER_LONG, USD, USDJPY, indices
 from abm.world.orders import REASON
 from tests.agents.screen import (
     HOLDINGS_USD_BN,
@@ -367,6 +367,14 @@ def test_bonds_below_half_of_book_are_sold_after_the_quarter_end_with_harvested_
     pending = sector.pending_units.copy()
     sector.end_of_day(view)
     np.testing.assert_allclose(sector.pending_units, 0.95 * pending)
+
+
+def test_what_is_below_half_of_book_on_day_0_has_been_written_down_and_some_is_near() -> None:
+    sector = opened(LifeInsurers)
+    assert sector.old_gap_pp[:, 1].max() > 100.0 * np.log(2.0) / DURATION_YR[INDEX["JGB40"]]
+    ratio = np.exp(make_view().log_price[OFF_THE_RUN] - sector.old_log_book)
+    assert ratio.min() >= 0.5 and ratio[:, 1].min() < 0.53
+    assert (ratio[:, 1] == 1.0).any()
 
 
 def test_a_rise_that_leaves_bonds_above_half_of_book_impairs_nothing() -> None:

@@ -10,7 +10,7 @@ import pytest
 from abm.agents.real_money import RealMoney
 from abm.world.book import Book
 from abm.world.economy import expected_log_price
-from abm.world.instruments import FX, IDS, INDEX, IS_FX, N_MARKETS, USDJPY
+from abm.world.instruments import DURATION_YR, FX, IDS, INDEX, IS_FX, N_MARKETS, USDJPY
 from abm.world.orders import REASON
 from abm.world.view import View
 from tests.agents.screen import HOLDINGS_USD_BN, make_view, net_by_market, open_book
@@ -173,10 +173,14 @@ def test_policy_expectations_count_as_discount_rate_though_they_are_news() -> No
     dearer = replace(before, terminal_rate_pct=before.terminal_rate_pct + 0.5)
     news = expected_log_price(dearer) - expected_log_price(before)
     view = make_view(public={"terminal_rate_pct": dearer.terminal_rate_pct})
-    view = replace(view, log_price=view.close + news, news=news)
+    news[INDEX["JGB10"]] = -0.002  # what people in Tokyo read into it
+    view = replace(view, log_price=view.close + news, news=news, policy_news=news)
     sector.hear(view)
     rise = -news[INDEX["UST10"]] / 8.1
     assert sector.revaluation(view)[INDEX["SPX"]] == pytest.approx(-14.0 * rise)
+    weaker = 0.4 * news[USDJPY]
+    years = DURATION_YR[INDEX["JGB10"]]
+    assert sector.revaluation(view)[INDEX["NIKKEI"]] == pytest.approx(-10.0 * 0.002 / years + weaker)
 
 
 def test_weak_yen_helps_exporters_and_monetisation_is_left_to_the_public_quote() -> None:

@@ -116,7 +116,7 @@ def test_a_decision_that_is_scheduled_replaces_the_meeting_of_that_day() -> None
     day = dt.date(2026, 1, 23)
     assert day in load_scenario("fed_hike_surprise").meetings["BOJ"]
     assert day not in load_scenario("boj_hike_surprise").meetings["BOJ"]
-    assert load_scenario("carry_unwind_2024").meetings["FED"][0] == dt.date(2024, 7, 31)
+    assert load_scenario("carry_unwind_2024").meetings["FED"][0] == dt.date(2024, 9, 18)
     assert load_scenario("carry_unwind_2024").meetings["BOJ"][0] == dt.date(2024, 9, 20)
 
 
