@@ -14,6 +14,7 @@ from abm.output.measures import MEASURES
 from abm.output.tables import RunDirectory
 
 WIDTH = 80
+DUST = 1e-9  # of any unit: rounding errors
 MOVED = ("JGB40", "UST30", "USDJPY")
 DECIMALS = {"bp": 1, "%": 2, "yen": 1, "days": 0, "day": 0, "ratio": 2, "% of day 0": 0, "index": 2, "number": 1}
 
@@ -32,9 +33,10 @@ def formatted(value: float | None, unit: str) -> str:
 
 
 def precise(value: float | None, unit: str) -> str:
-    """The same, with two significant digits where it is small: an effect can be small and sure."""
-    small = value is not None and math.isfinite(value) and 0.0 < abs(value) < 1.0
-    return f"{value:.2g}" if small else formatted(value, unit)
+    """The same, but two significant digits of what is small: an effect can be small and sure; rounding errors are 0."""
+    if value is None or not math.isfinite(value) or abs(value) >= 1.0:
+        return formatted(value, unit)
+    return f"{value:.2g}" if abs(value) > DUST else "0"
 
 
 def summary_table(run: RunDirectory, everything: bool = False) -> Table:
@@ -68,9 +70,9 @@ def cells(numbers: Mapping[str, Any], unit: str, seeds: int) -> list[str]:
     """Text, unit, median and, for several seeds, 5-95 % of one measure of a summary."""
     missing = math.inf if numbers["seeds"] else math.nan  # null: beyond the run, or not defined for any seed
     median, low, high = (missing if numbers[k] is None else float(numbers[k]) for k in ("median", "p5", "p95"))
-    row = [f"  {numbers['text']}", unit, formatted(median, unit)]
+    row = [f"  {numbers['text']}", unit, precise(median, unit)]
     if seeds > 1:
-        row.append("-" if math.isnan(low) else f"{formatted(low, unit)} to {formatted(high, unit)}")
+        row.append("-" if math.isnan(low) else f"{precise(low, unit)} to {precise(high, unit)}")
     return row
 
 
