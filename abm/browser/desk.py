@@ -61,6 +61,8 @@ class Desk:
 
     async def play(self) -> None:
         """Days and pictures in turn until paused, ended or broken; the last day is shown before it stands."""
+        if self.closed:
+            return
         self.playing.value = True
         self._paused.clear()
         clock = asyncio.get_running_loop()
@@ -80,6 +82,8 @@ class Desk:
         finally:
             self.show()
             self.playing.value = False
+            if self.closed:
+                self._forget()
 
     def pause(self) -> None:
         """Play no further day."""
@@ -183,13 +187,20 @@ class Desk:
         self.version.value += 1
 
     def close(self) -> None:
-        """The browser is gone: what it ran is let go, whoever still holds the session's widgets."""
+        """The browser is gone: what it ran is let go, whoever still holds the session's widgets.
+
+        Another thread may be within `play`, which then lets go of the run itself.
+        """
+        self.closed = True
         self.pause()
         self.ensemble.cancel()
         self.whatif.cancel()
-        self.closed = True
         self.whatif, self.ensemble = WhatIf(), Ensemble()
-        del self.run
+        if not self.playing.value:
+            self._forget()
+
+    def _forget(self) -> None:
+        self.__dict__.pop("run", None)
 
 
 async def _within(seconds: float, happens: asyncio.Event) -> None:

@@ -75,9 +75,6 @@ def Top(desk: Desk, play: Callable[[], Any]) -> None:
             case "dismiss":
                 desk.say("")
 
-    def frame(snapshot: Snapshot) -> dict[str, Any]:
-        return overview.headline(snapshot) | ({"ended": True} if desk.run.ended else {})
-
     speeds = [[name, words] for name, (words, *_) in SPEEDS.items()]
     use_frames(
         lambda first: TopBar(
@@ -89,7 +86,7 @@ def Top(desk: Desk, play: Callable[[], Any]) -> None:
             event_pressed=pressed,
         ),
         desk.shown,
-        frame,
+        overview.headline,
     )
 
 

@@ -1,7 +1,7 @@
 """One run at the page: a model with its tape, stepped, acted on, forked. No browser in here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -73,7 +73,7 @@ class Run:
 
     def snapshot(self) -> Snapshot:
         """The picture of now."""
-        return self.tape.snapshot(self.model)
+        return replace(self.tape.snapshot(self.model), ended=self.ended)
 
     def fork(self, day: int) -> MarketModel:
         """A model from which the same steps lead to a day: a copy of now, or for an earlier day the opening again."""

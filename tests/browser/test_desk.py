@@ -82,3 +82,41 @@ def test_a_pause_stands_only_when_its_day_is_shown(monkeypatch: pytest.MonkeyPat
 
     asyncio.run(press())
     assert seen == [(True, 0, 0), (False, 1, 1), (True, 1, 1), (False, 2, 2)]
+
+
+@pytest.mark.filterwarnings("ignore")  # of Solara itself
+def test_a_page_may_close_while_a_picture_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = small_desk(monkeypatch, 1)
+    monkeypatch.setattr(page, "Desk", lambda scenario: desk)
+    desk.shown.subscribe(lambda _: desk.close())  # before the page's own subscribers
+    box, context = solara.render(page.Page(), handle_error=False)
+    desk.step()
+    assert desk.closed and not hasattr(desk, "run")
+    assert [json.loads(w.newer)["when"].split(" · ")[1] for w in widgets(box) if getattr(w, "speeds", None)] == [
+        "day 1 of 6"
+    ]
+    context.close()
+    gc.collect()
+
+
+def test_a_page_may_close_between_a_pause_asked_for_and_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = small_desk(monkeypatch, 1)
+    paused = desk._paused.is_set
+
+    def is_set() -> bool:
+        found = paused()
+        desk.close()
+        return found
+
+    monkeypatch.setattr(desk._paused, "is_set", is_set)
+    asyncio.run(desk.play())
+    assert not hasattr(desk, "run") and not desk.playing.value
+    asyncio.run(desk.play())
+
+
+def test_a_picture_says_that_there_is_no_further_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = small_desk(monkeypatch, 1)
+    assert not desk.shown.value.ended
+    for _ in range(6):
+        desk.step()
+    assert desk.shown.value.ended and desk.shown.value.day == 6

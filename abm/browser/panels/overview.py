@@ -62,7 +62,7 @@ def headline(s: Snapshot) -> dict[str, Any]:
     tiles.append({"id": "stress", "label": "Stress index", "value": f"{stress:.2f}", "change": "0 is calm",
                   "tone": "alert" if stress >= 0.5 else ""})  # fmt: skip
     when = f"{s.dates[-1]:%a} {s.dates[-1].day} {s.dates[-1]:%B %Y} · day {s.day} of {s.last_day} · seed {s.seed}"
-    return {"title": s.title, "when": when, "tiles": tiles, "ended": s.day >= s.last_day}
+    return {"title": s.title, "when": when, "tiles": tiles, "ended": s.ended}
 
 
 def log(s: Snapshot) -> list[dict[str, str]]:
