@@ -15,7 +15,9 @@ from PIL import Image
 from selenium.webdriver.common.keys import Keys
 
 from abm import cli, load_scenario
+from abm.browser.theme import PALETTES
 from tests.browser.desk_in_browser import VIEWS, DeskInBrowser
+from tests.browser.test_theme import contrast
 
 
 def test_it_loads_steps_plays_and_pauses(desk: DeskInBrowser) -> None:
@@ -251,6 +253,21 @@ def test_axes_say_the_unit_of_what_is_chosen(desk: DeskInBrowser) -> None:
     desk.until(f"{both} === 'JPY per USD'")
     desk.pick("[aria-label='What if'] .abm-field:nth-last-of-type(2) select", "BTC")
     desk.until(f"{both} === 'USD'")
+
+
+@pytest.mark.parametrize("theme", PALETTES)
+def test_messages_are_readable(desk: DeskInBrowser, theme: str) -> None:
+    """In the colours of the page, not in those of a framework's class of the same name."""
+    desk.theme(theme)
+    desk.do("check")
+    desk.until(lambda: "Rate check" in desk.message())
+    seen = [desk.colours(".abm-message"), desk.colours("[data-do=play]")]
+    desk.pick("[aria-label=Run] .abm-field:nth-of-type(2) input", -3)
+    desk.until(lambda: "seed = -3" in desk.message())
+    seen += [desk.colours(".abm-message"), desk.colours(".abm-message button", ".abm-message")]
+    p = PALETTES[theme]
+    assert seen[2] == (p["bad"].lower(), p["shade"].lower())
+    assert min(contrast(*pair) for pair in seen) >= 4.5, seen
 
 
 def test_japanese_text_is_shown_in_a_japanese_font(desk: DeskInBrowser) -> None:
