@@ -35,7 +35,10 @@ COLUMNS: Final[dict[str, Callable[[DayRecord], Any]]] = {
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run up to one day; ended: there is no further one. columns: `COLUMNS` by day, (day + 1,) or (day + 1, markets or sectors), read-only."""
+    """A run up to one day. columns: `COLUMNS` by day, (day + 1,) or (day + 1, markets or sectors), read-only.
+
+    ended: there is no further day.
+    """
 
     name: str
     title: str

@@ -144,6 +144,10 @@ class DeskInBrowser:
         """Text of an element, or nothing."""
         return str(self.run(f"document.querySelector({json.dumps(selector)})?.innerText") or "")
 
+    def value(self, selector: str) -> str:
+        """What a field says."""
+        return str(self.run(f"document.querySelector({json.dumps(selector)})?.value"))
+
     def fonts(self, selector: str) -> list[str]:
         """Names of the fonts that an element is drawn with."""
         cdp = self.chrome.execute_cdp_cmd

@@ -85,6 +85,36 @@ def test_what_if_shows_both_paths(desk: DeskInBrowser) -> None:
     assert "First day" in desk.text(".abm-tablebox")
 
 
+def test_what_is_typed_stays_and_what_is_refused_goes_back(desk: DeskInBrowser) -> None:
+    desk.do("step")
+    desk.view("whatif")
+    day, ahead, action, amount, bond, shown = (
+        f"[aria-label='What if'] .abm-field:nth-of-type({n}) :is(input, select)" for n in range(1, 7)
+    )
+    desk.until(lambda: desk.value(day) == "1")
+    desk.pick(amount, 7)
+    desk.pick(ahead, 2)
+    desk.pick(shown, "BTC")
+    desk.do("compare")
+    desk.until(lambda: "BoJ buys ¥7 tn of JGB30" in desk.text("[data-panel=both] .abm-note"))
+    assert desk.text("[data-panel=both] h3") == "BTC, both paths"
+    desk.do("step")
+    desk.until(lambda: desk.value(day) == "2")
+    typed = [desk.value(field) for field in (ahead, action, amount, bond, shown)]
+    assert typed == ["2", "purchase", "7", "JGB30", "BTC"]
+    desk.pick(day, 1)
+    desk.pick(action, "hike")
+    desk.do("step")
+    desk.until(lambda: desk.run(f"document.querySelector({day!r}).max") == "3")
+    assert [desk.value(field) for field in (day, ahead, amount)] == ["1", "2", "25"]
+    seed, length = (f"[aria-label=Run] .abm-field:nth-of-type({n}) input" for n in (2, 3))
+    for field, refused, holds in ((seed, -3, "7"), (seed, "", "7"), (length, 0, "60"), (length, 10.5, "60")):
+        desk.pick(field, refused)
+        desk.until(lambda field=field, holds=holds: desk.value(field) == holds and "must be a whole" in desk.message())
+        desk.click("[aria-label='Dismiss the message']")
+        desk.until(lambda: not desk.message())
+
+
 def test_an_ensemble_runs_while_the_page_goes_on_and_can_be_cancelled(desk: DeskInBrowser) -> None:
     desk.pick("[aria-label=Run] .abm-field:nth-of-type(3) input", 6)
     desk.until("document.querySelector('[data-now]').innerText.includes('of 6')")

@@ -13,7 +13,7 @@ from abm.browser.desk import changed
 from abm.browser.institutions import balance_sheet, equity_at_call, members
 from abm.browser.panels import flows, institutions, overview, whatif, who
 from abm.browser.run import Broken, Run, Setup
-from abm.browser.whatif import WhatIf
+from abm.browser.whatif import WhatIf, last_fork
 from abm.browser.words import told
 from abm.world import auction
 from abm.world.errors import InputError, MarketFailure
@@ -134,16 +134,44 @@ def test_every_slider_has_unit_range_and_meaning() -> None:
 def test_a_failing_day_is_named_and_the_days_before_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(Setup("baseline", seed=4, days=5))
     run.step()
+    break_off(monkeypatch)
+    for _ in range(2):
+        with pytest.raises(Broken, match="Day 2, seed 4: MarketFailure: no price"):
+            run.step()
+    assert run.ended and run.snapshot().day == 1 and run.snapshot().ended
+    assert run.over == "The run broke off on day 2; press Reset."
+    assert list(run.back()) == []  # it fails even while it opens
+    assert overview.frame(run.snapshot(), 1)["charts"]
+
+
+def break_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on no day can be cleared."""
 
     def fail(*_: object, **__: object) -> None:
         raise MarketFailure("no price")
 
     monkeypatch.setattr(auction, "clear", fail)
-    for _ in range(2):
-        with pytest.raises(Broken, match="Day 2, seed 4: MarketFailure: no price"):
+
+
+def test_after_a_failing_day_the_model_goes_back_to_the_last_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown of institutions is of the day before, live actions included, and adds up to the recorded equity."""
+    run = Run(Setup("sanaenomics", seed=4, days=9))
+    run.step()
+    run.schedule(levers.action_event("purchase", levers.BY_NAME["purchase"].defaults))
+    run.step()
+    sectors = ("banks", "carry_traders", "government")
+    before = {name: (members(run.model, name), balance_sheet(run.model, name, 0)) for name in sectors}
+    with monkeypatch.context() as broken:
+        break_off(broken)
+        with pytest.raises(Broken):
             run.step()
-    assert run.ended and run.snapshot().day == 1
-    assert overview.frame(run.snapshot(), 1)["charts"]
+    assert len(list(run.back())) == 2
+    for name, (found, sheet) in before.items():
+        now = members(run.model, name)
+        assert np.array_equal(now.size, found.size) and np.array_equal(now.equity, found.equity)
+        assert balance_sheet(run.model, name, 0) == sheet
+    assert run.model.day == run.tape.day == 2 and run.ended
+    assert run.fork(2).day == 2
 
 
 @pytest.mark.parametrize("day", [0, 2, 12])
@@ -173,6 +201,21 @@ def test_what_if_differs_from_the_day_of_the_action_only(run: Run) -> None:
     assert np.array_equal(compared.plain.level("JGB2"), run.snapshot().level("JGB2")[same])
     with pytest.raises(InputError, match="day of the fork = 13"):
         next(compared.days(run, 13, 4, [event], ""))
+    with pytest.raises(InputError, match=r"day of the fork = 1.5, but it must be a whole number from 0 to 12"):
+        next(compared.days(run, 1.5, 4, [event], ""))
+
+
+def test_at_its_end_a_run_is_forked_before_its_last_day() -> None:
+    run = Run(Setup("baseline", seed=4, days=2))
+    for _ in range(2):
+        run.step()
+    assert run.over == "The run has ended; press Reset."
+    compared, event = WhatIf(), levers.action_event("check", {})
+    with pytest.raises(InputError, match="day of the fork = 2, but it must be a whole number from 0 to 1"):
+        next(compared.days(run, 2, 4, [event], ""))
+    for _ in compared.days(run, last_fork(run.tape.day, 2), 4, [event], ""):
+        pass
+    assert compared.plain is not None and compared.plain.day == 2
 
 
 # -- what is shown -----------------------------------------------------------------------------------------------------

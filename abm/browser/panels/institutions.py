@@ -8,7 +8,7 @@ import solara
 from abm.browser.desk import Desk
 from abm.browser.institutions import Members, balance_sheet, members
 from abm.browser.options import Option, date_words, line, over_time
-from abm.browser.vue import Charts, Form, Table
+from abm.browser.vue import Charts, Form, Note, Table
 from abm.output.attribution import SHORT
 
 MOST_ROWS: Final = 200
@@ -31,15 +31,18 @@ def View(desk: Desk) -> None:
     _ = desk.shown.value
     sectors = list(desk.run.model.sectors)
 
-    def changed(told: dict[str, Any]) -> None:
-        if told["value"] in sectors:
-            set_sector(told["value"])
+    def changed(_: str, value: Any) -> None:
+        if value in sectors:
+            set_sector(value)
             pick(0)
 
     options = [[name, f"{SHORT.get(name, name)} ({len(desk.run.model.sectors[name]):,})"] for name in sectors]
     with solara.Div(classes=["abm-card"]):
         fields = [{"name": "sector", "label": "Sector", "kind": "select", "options": options}]
-        Form(title="Sector", fields=fields, values={"sector": sector}, buttons=[], kind="inline", event_changed=changed)
+        Form(title="Sector", fields=fields, values={"sector": sector}, buttons=[], kind="inline", changed=changed)
+    if desk.run.model.day != desk.run.tape.day:
+        Note("The run broke off; its last finished day is computed again.")
+        return
     found = members(desk.run.model, sector)
     one = picked if picked < len(found.size) else 0
 

@@ -23,11 +23,11 @@ def View(desk: Desk) -> None:
     market, set_market = solara.use_state("JGB40")
     span, set_span = solara.use_state("sum")
 
-    def changed(told: dict[str, Any]) -> None:
-        if told["name"] == "market" and told["value"] in IDS:
-            set_market(told["value"])
-        if told["name"] == "span" and told["value"] in SPANS:
-            set_span(told["value"])
+    def changed(name: str, value: Any) -> None:
+        if name == "market" and value in IDS:
+            set_market(value)
+        if name == "span" and value in SPANS:
+            set_span(value)
 
     fields = [
         {"name": "market", "label": "Market", "kind": "select", "options": [[m, m] for m in IDS]},
@@ -37,7 +37,7 @@ def View(desk: Desk) -> None:
     parts = so_far(desk.run.model.recorder, market)
     with solara.Div(classes=["abm-card"]):
         values = {"market": market, "span": span}
-        Form(title="Market", fields=fields, values=values, buttons=[], kind="inline", event_changed=changed)
+        Form(title="Market", fields=fields, values=values, buttons=[], kind="inline", changed=changed)
     head, largest = sentence(parts, named=6)
     panel = {"id": "who", "title": f"Who moved {market}", "unit": f"{parts.unit}, {SPANS[span]}", "size": "tall full",
              "note": f"{head} {largest}".strip()}  # fmt: skip
