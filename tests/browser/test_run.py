@@ -2,6 +2,8 @@
 
 import copy
 import json
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from abm import MarketModel, load_scenario
 from abm.browser import levers, theme
 from abm.browser.desk import changed
 from abm.browser.institutions import balance_sheet, equity_at_call, members
+from abm.browser.options import a_day, kept, summed, together
 from abm.browser.panels import flows, institutions, overview, whatif, who
 from abm.browser.run import Broken, Run, Setup
 from abm.browser.whatif import WhatIf, last_fork
@@ -265,6 +268,55 @@ def test_every_kind_of_event_has_words(kind: str) -> None:
 
 def _required(model: type, name: str) -> bool:
     return bool(model.model_fields[name].is_required())
+
+
+@pytest.mark.parametrize("days", [1, 2, 61, 319, 320])
+def test_every_day_of_a_short_run_is_drawn(days: int) -> None:
+    assert kept(days).tolist() == list(range(days)) and a_day(days) == "a day"
+    assert summed(np.arange(days)).tolist() == list(range(days))
+
+
+def test_of_a_long_run_the_same_days_are_drawn_from_picture_to_picture(run: Run) -> None:
+    """Bars are sums of the days since the bar before, complete ones never change, and no operation loses its mark."""
+    calls = np.random.default_rng(1).exponential(size=1000)
+    for days in range(321, 1000):
+        at, now = kept(days), summed(calls[:days])
+        assert at[0] == 0 and at[-1] == days - 1 and at.size <= 320
+        assert now.sum() == pytest.approx(calls[:days].sum())
+        if together(days) == together(days + 1):
+            assert np.array_equal(at[:-1], kept(days + 1)[: at.size - 1])
+            assert np.array_equal(now[:-1], summed(calls[: days + 1])[: at.size - 1])
+    snapshot = run.snapshot()
+    for days in (700, 701, 702):
+        columns = {name: np.resize(values, (days, *values.shape[1:])) for name, values in snapshot.columns.items()}
+        columns["intervention_jpy_tn"] = np.zeros(days)
+        columns["intervention_jpy_tn"][[200, 401, 602]] = 1.0, -1.0, 2.0
+        charts = overview.frame(replace(snapshot, day=days - 1, columns=columns), 1)["charts"]
+        marks = charts["yen"]["series"][2]["data"]
+        assert sum(mark is not None for mark in marks) == 3
+        assert charts["margin"]["yAxis"][0]["name"] == "USD bn in 3 days"
+
+
+def test_who_moved_the_market_stays_in_its_place_from_day_to_day(run: Run) -> None:
+    whole = who.so_far(run.model.recorder, "JGB40")
+    pictures = [who.chart(replace(whole, parts=whole.parts[:, :days]), "sum")["series"] for days in range(2, 14)]
+    for before, now in pairwise(pictures):
+        assert [s.get("id") for s in before] == [s.get("id") for s in now]
+        places, places_before = ({s["name"]: (i, s["itemStyle"]) for i, s in enumerate(of)} for of in (now, before))
+        stay = places.keys() & places_before.keys()
+        assert {name for name in stay if places[name] != places_before[name]} == set()
+    reached = np.abs(whole.parts).max(axis=1)
+    shown = who.places(whole.parts)
+    assert len(shown) == who.MOST_SHOWN and reached.argmax() in shown
+    assert np.delete(reached, shown).max() <= who.OUSTING * reached[shown].min()
+
+
+def test_places_are_given_up_only_to_what_is_clearly_larger() -> None:
+    sizes = np.array([[8.0, 7, 6, 5, 4, 3, 2, 1, 0]]).T
+    grows = np.hstack([0 * sizes, sizes, sizes])
+    for last, place in ((1.4, [0, 1, 2, 3, 4, 5, 6, 7]), (1.6, [0, 1, 2, 3, 4, 5, 6, 8])):
+        grows[8, 2] = last
+        assert who.places(grows) == place
 
 
 @pytest.mark.parametrize("market", ["JGB40", "USDJPY", "BTC"])

@@ -4,7 +4,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from abm.browser.options import Option, bars, by_category, date_words, kept, level_unit, line, marks, numbers, over_time
+from abm.browser.options import (
+    Option,
+    a_day,
+    bars,
+    by_category,
+    date_words,
+    kept,
+    level_unit,
+    line,
+    marks,
+    numbers,
+    over_time,
+    summed,
+)
 from abm.browser.snapshot import Snapshot
 from abm.browser.words import STEPS
 from abm.world.instruments import INDEX
@@ -111,9 +124,8 @@ def _foreign(s: Snapshot) -> Option:
 
 
 def _yen(s: Snapshot) -> Option:
-    rate, bought = s.level("USDJPY"), s.columns["intervention_jpy_tn"]
-    shown = kept(len(rate))
-    at = numbers(np.where(np.abs(bought) > 0.0, rate, np.nan)[shown], 2)
+    rate, traded = s.level("USDJPY"), summed(np.abs(s.columns["intervention_jpy_tn"]))
+    at = numbers(np.where(traded > 0.0, rate[kept(len(rate))], np.nan), 2)
     ladder = line("MoF ladder", s.columns["ladder"], "grey", digits=0, axis=1, width=1.0)
     ladder |= {"step": "end", "areaStyle": {"color": "@grey", "opacity": 0.16}}
     operations = {"name": "operation", "type": "scatter", "symbol": "triangle", "symbolSize": 11, "data": at,
@@ -126,9 +138,8 @@ def _yen(s: Snapshot) -> Option:
 
 def _margin(s: Snapshot) -> Option:
     calls, sold = (s.columns[f"{name}_usd_bn"].sum(axis=1) for name in ("margin_calls", "liquidations"))
-    return over_time(
-        [bars("margin calls", calls, "blue"), bars("liquidations", sold, "vermillion")], "USD bn a day", "usd_bn"
-    )
+    series = [bars("margin calls", calls, "blue"), bars("liquidations", sold, "vermillion")]
+    return over_time(series, f"USD bn {a_day(s.day + 1)}", "usd_bn")
 
 
 def _leverage(s: Snapshot) -> Option:
