@@ -203,6 +203,28 @@ def test_forms_show_what_the_next_start_takes(monkeypatch: pytest.MonkeyPatch) -
     gc.collect()
 
 
+@pytest.mark.filterwarnings("ignore")  # of Solara itself
+def test_institutions_without_a_balance_sheet_are_said_to_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = small_desk(monkeypatch, 1)
+    desk.view.value = "institutions"
+    monkeypatch.setattr(page, "Desk", lambda scenario: desk)
+    box, context = solara.render(page.Page(), handle_error=False)
+    titles = {}
+    for sector in ("federal_reserve", "bank_of_japan", "ministry_of_finance", "crypto_longs"):
+        form(box, "Sector").vue_changed({"name": "sector", "value": sector})
+        titles[sector] = [w.title for w in widgets(box) if hasattr(w, "rows")]
+        charts = [w for w in widgets(box) if hasattr(w, "panels")]
+        assert len(charts) == (sector != "federal_reserve")
+    assert titles == {
+        "federal_reserve": [],
+        "bank_of_japan": ["BoJ", "Balance sheet of BoJ 1"],
+        "ministry_of_finance": ["MoF", "Balance sheet of MoF 1"],
+        "crypto_longs": ["Crypto longs", "Balance sheet of crypto longs 1"],
+    }
+    context.close()
+    gc.collect()
+
+
 # -- what if -----------------------------------------------------------------------------------------------------------
 
 

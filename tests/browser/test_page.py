@@ -300,6 +300,27 @@ def test_messages_are_readable(desk: DeskInBrowser, theme: str) -> None:
     assert min(contrast(*pair) for pair in seen) >= 4.5, seen
 
 
+def test_on_a_narrow_screen_what_a_lever_says_is_seen_where_it_is_pressed(desk: DeskInBrowser) -> None:
+    desk.size(390, 844)
+    desk.click("[title=Levers]")
+    desk.run("document.querySelector('[data-do=aversion]').scrollIntoView({ block: 'center' })")
+    desk.do("aversion")
+    desk.until(lambda: "Risk aversion" in desk.message())
+    top, bottom, seen = desk.run(
+        "(() => { const e = document.querySelector('.abm-message'), r = e.getBoundingClientRect();"
+        "return [r.top, r.bottom, e.contains(document.elementFromPoint(100, (r.top + r.bottom) / 2))]; })()"
+    )
+    assert 0 <= top < bottom <= 844 and seen
+    desk.click("[title=Levers]")
+
+
+@pytest.mark.parametrize("view", ["whatif", "ensemble", "files", "who"])
+def test_what_is_asked_stands_on_a_panel(desk: DeskInBrowser, view: str) -> None:
+    desk.view(view)
+    panel = PALETTES["dark" if desk.run("document.querySelector('.theme--dark')") else "light"]["panel"]
+    assert desk.colours(".abm-main .abm-card")[1] == panel.lower()
+
+
 def test_japanese_text_is_shown_in_a_japanese_font(desk: DeskInBrowser) -> None:
     desk.open()  # the title of the failing scenario has Japanese words
     fonts = desk.fonts("h1")

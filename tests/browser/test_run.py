@@ -254,6 +254,22 @@ def test_the_log_says_it_in_words(run: Run) -> None:
     assert "Stimulus of ¥21.3 tn, unfunded" in [e.text for e in run.snapshot().events]
 
 
+def test_the_log_leaves_out_what_is_trivial_and_says_so_but_never_the_shock(run: Run) -> None:
+    snapshot = run.snapshot()
+    loss = "17 accounts fail; losses: {} USD bn by insurance_fund"
+    small, large = (told(9, None, "insurance_fund", "crypto_longs", loss.format(x), {}) for x in ("1.2e-06", "0.0079"))
+    assert (small.tone, large.tone) == ("trivial", "quiet")
+    assert large.text == "17 accounts fail; the insurance fund bears $7.9 m"
+    lines = overview.log(replace(snapshot, events=(*snapshot.events, *[small, large] * 90)))
+    assert "$0.0012 m" not in " ".join(line["text"] for line in lines)
+    assert "Stimulus of ¥21.3 tn, unfunded" in [line["text"] for line in lines]
+    assert "BoJ buys ¥0.5 tn of JGB30" in [line["text"] for line in lines]
+    hidden = len(snapshot.events) + 180 - (len(lines) - 1)
+    assert lines[-1]["text"].startswith(f"{hidden} more, older or of little weight")
+    assert len({line["key"] for line in lines}) == len(lines) < 75
+    assert len(overview.log(replace(snapshot, events=(large,)))) == 1
+
+
 @pytest.mark.parametrize("kind", EVENT_KINDS)
 def test_every_kind_of_event_has_words(kind: str) -> None:
     model = EVENT_KINDS[kind]

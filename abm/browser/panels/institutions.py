@@ -44,6 +44,9 @@ def View(desk: Desk) -> None:
         Note("The run broke off; its last finished day is computed again.")
         return
     found = members(desk.run.model, sector)
+    if not found.size.any():
+        Note(f"{capital(SHORT.get(sector, sector))} neither owns nor owes anything: there is nothing to show.")
+        return
     one = picked if picked < len(found.size) else 0
 
     def choose(member: Any) -> None:
@@ -166,8 +169,7 @@ def MemberTable(found: Members, one: int, order: dict[str, Any], choose: Any, se
         if told.get("name") in sorting:
             set_order({"name": told["name"], "descending": bool(told.get("descending"))})
 
-    title = SHORT.get(found.sector, found.sector).capitalize()
-    Table(title=title, columns=head, rows=cells, note=note, by=order["name"],
+    Table(title=capital(SHORT.get(found.sector, found.sector)), columns=head, rows=cells, note=note, by=order["name"],
           descending=order["descending"], sortable=True, pickable=True, chosen=one, event_order=ordered,
           event_picked=choose)  # fmt: skip
 
@@ -178,6 +180,11 @@ def titled(name: str) -> tuple[str, str]:
         if name.endswith(ending):
             return name.removesuffix(ending).replace("_", " ").capitalize(), unit
     return name.replace("_", " ").capitalize(), ""
+
+
+def capital(name: str) -> str:
+    """A name at the beginning of a line."""
+    return name[:1].upper() + name[1:]
 
 
 def value(x: float) -> str:
@@ -198,5 +205,5 @@ def Sheet(desk: Desk, sector: str, one: int) -> None:
         title=f"Balance sheet of {SHORT.get(sector, sector)} {one + 1}",
         columns=head,
         rows=cells,
-        note="at the last close",
+        note="at the last close" if rows else "it neither owns nor owes anything",
     )

@@ -79,10 +79,10 @@ def headline(s: Snapshot) -> dict[str, Any]:
 
 
 def log(s: Snapshot) -> list[dict[str, str]]:
-    """The newest events, newest first."""
-    first = max(len(s.events) - SHORT_LOG, 0)
-    newest = list(enumerate(s.events))[first:][::-1]
-    return [
+    """The newest events, newest first; what was scheduled, ordered or alarming however old; how many are left out."""
+    told = [(i, e) for i, e in enumerate(s.events) if e.tone != "trivial"]
+    older = [(i, e) for i, e in told[:-SHORT_LOG] if e.tone in ("act", "alert") or e.who == "Scenario"]
+    shown = [
         {
             "key": str(i),
             "when": f"{e.date.day} {e.date:%b}" if e.date else "",
@@ -90,8 +90,12 @@ def log(s: Snapshot) -> list[dict[str, str]]:
             "text": e.text,
             "tone": e.tone,
         }
-        for i, e in newest
+        for i, e in [*older, *told[-SHORT_LOG:]][::-1]
     ]
+    if hidden := len(s.events) - len(shown):
+        words = f"{hidden} more, older or of little weight: events.csv in Scenario and data."
+        shown.append({"key": "hidden", "when": "", "who": "", "text": words, "tone": "quiet"})
+    return shown
 
 
 def _tile(s: Snapshot, market: str) -> dict[str, str]:
