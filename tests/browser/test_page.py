@@ -173,6 +173,29 @@ def test_attribution_flows_and_institutions(desk: DeskInBrowser) -> None:
     desk.until(lambda: f"Balance sheet of crypto longs {number}" in desk.text(".abm-two .abm-tablebox:nth-child(2) h3"))
 
 
+def test_a_tooltip_outlasts_other_contributors(desk: DeskInBrowser) -> None:
+    """On the day of the stimulus others move the market than before."""
+    desk.play_to(3, "walk")
+    assert desk.day == 3
+    desk.view("who")
+    before = [*desk.chart("who")]
+    chart = "document.querySelector('[data-panel=who] .abm-chart')"
+    shown = f"{chart}.querySelector('.abm-tip-head')?.checkVisibility("
+    shown += "{ opacityProperty: true, visibilityProperty: true })"
+    desk.run(f"{chart}.abmChart.dispatchAction({{ type: 'showTip', seriesIndex: 0, dataIndex: 2 }})")
+    desk.until(shown)
+    desk.do("step")
+    desk.until(lambda: len(desk.chart("who")["move"]) == 5)
+    now = [*desk.chart("who")]
+    assert now != before and len(now) == len(before)
+    assert desk.run(shown)
+    legend = desk.run(
+        f"{chart}.abmChart._api.getViewOfComponentModel({chart}.abmChart.getModel()"
+        ".getComponent('legend')).group.children()[0].children().map((e) => e.__legendDataIndex)"
+    )
+    assert len(legend) == len(now)
+
+
 def test_two_sessions_have_a_model_each(desk: DeskInBrowser) -> None:
     desk.play_to(3, "run")
     day, first = desk.day, desk.chrome.current_window_handle
