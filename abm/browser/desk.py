@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -44,7 +44,7 @@ class Desk:
 
     def __init__(self, scenario: str) -> None:
         self.run = Run(Setup(scenario))
-        self.setup = self.run.setup
+        self.setup, self.plan = self.run.setup, self.run.model.plan  # of the next start
         self.scenarios = tuple(dict.fromkeys([*scenario_names(), scenario]))
         self.whatif, self.ensemble = WhatIf(), Ensemble()
         self.shown: solara.Reactive[Snapshot] = solara.reactive(self.run.snapshot(), equals=lambda a, b: a is b)
@@ -54,13 +54,18 @@ class Desk:
         self.speed = solara.reactive("run")
         self.view = solara.reactive("overview")
         self.number = 0
+        self.refused = 0  # settings that were not taken
         self.closed = False
+        self._needed = 0  # by so many that are at work with the run
         self._paused, self._drawn = asyncio.Event(), asyncio.Event()
 
     # -- running -------------------------------------------------------------------------------------------------
 
     async def play(self) -> None:
         """Days and pictures in turn until paused, ended or broken; the last day is shown before it stands."""
+        if self.closed:
+            return
+        self._needed += 1
         self.playing.value = True
         self._paused.clear()
         clock = asyncio.get_running_loop()
@@ -76,10 +81,13 @@ class Desk:
                 self.show()
                 await _within(begun + 1.0 / most_per_second - clock.time(), self._paused)
         except Broken as error:
-            self.say(f"{error} — the days before are kept; change something and press Reset.", "error")
+            for _ in self._broke(error):
+                await asyncio.sleep(0)
         finally:
             self.show()
             self.playing.value = False
+            self._needed -= 1
+            self._forget()
 
     def pause(self) -> None:
         """Play no further day."""
@@ -92,7 +100,12 @@ class Desk:
             return
         self.number += 1
         self._drawn.clear()
-        self.shown.value = self.run.snapshot()
+        self._needed += 1
+        try:
+            self.shown.value = self.run.snapshot()
+        finally:
+            self._needed -= 1
+            self._forget()
 
     def drawn(self, number: Any) -> None:
         """The browser has drawn a picture."""
@@ -118,17 +131,32 @@ class Desk:
             if not self.run.ended:
                 self.run.step()
         except Broken as error:
-            self.say(f"{error} — the days before are kept; change something and press Reset.", "error")
+            for _ in self._broke(error):
+                pass
         self.show()
 
+    def _broke(self, error: Broken) -> Iterator[None]:
+        """Say it, and go back to the last finished day unless another run begins."""
+        self.say(f"{error} — the days before are kept; change something and press Reset.", "error")
+        run = self.run
+        for _ in run.back():
+            yield
+            if self.closed or self.run is not run:
+                return
+
     def reset(self) -> None:
-        """Start again from `setup`; what was ordered is gone."""
+        """Start again from `setup`; what was ordered is gone, and so is what was computed for another run."""
         self.pause()
         try:
             self.run = Run(self.setup)
         except (InputError, ValueError, RuntimeError) as error:
             self.say(f"Cannot start: {error}", "error")
             return
+        self.whatif.cancel()
+        self.whatif = WhatIf()
+        if not self.ensemble.of(self.run.model.plan):
+            self.ensemble.cancel()
+            self.ensemble = Ensemble()
         self.say("")
         self.touch()
         self.show()
@@ -138,6 +166,9 @@ class Desk:
 
     def act(self, name: str, values: Mapping[str, Any]) -> None:
         """Order an action for the next day."""
+        if self.run.ended:
+            self.say(self.run.over, "error")
+            return
         try:
             event = levers.action_event(name, values)
             self.run.schedule(event)
@@ -155,21 +186,21 @@ class Desk:
 
     def set(self, key: str, value: Any) -> None:
         """Change what the next start takes: scenario, seed, days, a parameter or a switch. On day 0 it starts anew."""
-        before = self.setup
         try:
             if key == "scenario" and value not in self.scenarios:
                 raise unknown_name("page", "scenario", str(value), self.scenarios)
-            self.setup = changed(before, key, value)
-            self.setup.load()
+            setup = changed(self.setup, key, value)
+            self.setup, self.plan = setup, setup.load()
         except InputError as error:
-            self.setup = before
+            self.refused += 1
             self.say(str(error), "error")
             self.touch()
             return
         if self.run.model.day == 0 and not self.playing.value and not self.ordered():
             self.reset()
         else:
-            self.say("Reset starts with the new setting; this run goes on with the old one.")
+            old = "" if self.run.ended else "; this run goes on with the old one"
+            self.say(f"Reset starts with the new setting{old}.")
             self.touch()
 
     # -- saying --------------------------------------------------------------------------------------------------
@@ -183,13 +214,20 @@ class Desk:
         self.version.value += 1
 
     def close(self) -> None:
-        """The browser is gone: what it ran is let go, whoever still holds the session's widgets."""
+        """The browser is gone: what it ran is let go, whoever still holds the session's widgets.
+
+        Another thread may be within `play` or `show`, which then lets go of the run itself.
+        """
+        self.closed = True
         self.pause()
         self.ensemble.cancel()
         self.whatif.cancel()
-        self.closed = True
         self.whatif, self.ensemble = WhatIf(), Ensemble()
-        del self.run
+        self._forget()
+
+    def _forget(self) -> None:
+        if self.closed and not self._needed:
+            self.__dict__.pop("run", None)
 
 
 async def _within(seconds: float, happens: asyncio.Event) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from abm.output.tables import series_column
 from abm.scenarios import Scenario
-from abm.study.ensemble import Job, Result, run_jobs
+from abm.study.ensemble import Failure, Job, Result, run_jobs
 from abm.world.errors import InputError, wrong_value
 
 LEAST_SEEDS, MOST_SEEDS = 4, 500
@@ -27,10 +27,11 @@ class Ensemble:
     wanted: int = 0
     days: int = 0
     done_days: int = 0
-    failed: int = 0
+    failures: list[Failure] = field(default_factory=list)
     running: bool = False
     said: str = ""
     scenario: str = ""
+    hash: str = ""
     dates: tuple[Any, ...] = ()
     paths: dict[str, list[np.ndarray]] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -42,14 +43,27 @@ class Ensemble:
         if not _one_at_a_time.acquire(blocking=False):
             raise InputError("an ensemble is running already; wait for it, or cancel it where it was started")
         self._stop = threading.Event()
-        self.wanted, self.days, self.done_days, self.failed = int(seeds), scenario.days, 0, 0
-        self.paths, self.dates, self.scenario = {}, scenario.dates, scenario.title
+        self.wanted, self.days, self.done_days, self.failures = int(seeds), scenario.days, 0, []
+        self.paths, self.dates, self.scenario, self.hash = {}, scenario.dates, scenario.title, scenario.hash
         self.running, self.said = True, "Workers are starting."
         threading.Thread(target=self._work, args=(scenario, self._stop), daemon=True).start()
 
     def cancel(self) -> None:
         """Stop after the days that are being computed; finished seeds are kept."""
         self._stop.set()
+
+    def of(self, plan: Scenario) -> bool:
+        """Whether a run of a plan is one of those that the bands are of, but for its seed."""
+        return self.hash == plan.hash
+
+    @property
+    def failed(self) -> str:
+        """How many seeds failed, and how the first did; nothing if none did."""
+        if not self.failures:
+            return ""
+        first = self.failures[0]
+        how = f"seed {first.seed}, on day {first.day}: {first.error}"
+        return f"{len(self.failures)} of {self.wanted} seeds failed, the first of them {how}"
 
     @property
     def seeds(self) -> int:
@@ -85,7 +99,7 @@ class Ensemble:
     def _add(self, result: Result) -> None:
         self.said = ""
         if result.failure is not None:
-            self.failed += 1
+            self.failures.append(result.failure)
             return
         daily: pa.Table = result.tables["daily"]
         for name, column in COLUMNS.items():

@@ -8,15 +8,30 @@ import numpy as np
 
 from abm.world.instruments import INDEX, MARKETS
 
-MOST_POINTS: Final = 320  # along time; longer runs are thinned, the last day always kept
+MOST_POINTS: Final = 320  # along time; of longer runs several days are drawn as one
 Option = dict[str, Any]
 LEGEND: Final = {"type": "plain", "top": 4, "left": 8, "right": 8, "itemWidth": 14, "itemHeight": 7, "itemGap": 8}
 
 
+def together(days: int) -> int:
+    """How many days are drawn as one."""
+    return max(-(-(days - 1) // (MOST_POINTS - 1)), 1)
+
+
 def kept(days: int) -> np.ndarray:
-    """Positions of the days that are drawn."""
-    step = -(-days // MOST_POINTS)
-    return np.arange(days)[::-1][::step][::-1]
+    """Positions of the days that are drawn: day 0, every so many from there, and the last one."""
+    return np.append(np.arange(0, days - 1, together(days)), days - 1)
+
+
+def summed(values: np.ndarray) -> np.ndarray:
+    """What came about on the days that are drawn, together with the days since the one drawn before."""
+    at = kept(len(values))
+    return np.add.reduceat(values, np.append(0, at[:-1] + 1))
+
+
+def a_day(days: int) -> str:
+    """What bars are per."""
+    return "a day" if together(days) == 1 else f"in {together(days)} days"
 
 
 def date_words(dates: Sequence[dt.date]) -> list[str]:
@@ -63,8 +78,8 @@ def line(
 
 
 def bars(name: str, values: np.ndarray, color: str, *, digits: int = 3, axis: int = 0, stack: str = "") -> Option:
-    """Bars over the days."""
-    drawn = {"data": numbers(values[kept(len(values))], digits), "itemStyle": {"color": f"@{color}"}}
+    """Bars over the days; of several days drawn as one, their sum."""
+    drawn = {"data": numbers(summed(values), digits), "itemStyle": {"color": f"@{color}"}}
     return {"name": name, "type": "bar", "barMaxWidth": 14, "yAxisIndex": axis, "stack": stack or None, **drawn}
 
 

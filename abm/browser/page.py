@@ -75,9 +75,6 @@ def Top(desk: Desk, play: Callable[[], Any]) -> None:
             case "dismiss":
                 desk.say("")
 
-    def frame(snapshot: Snapshot) -> dict[str, Any]:
-        return overview.headline(snapshot) | ({"ended": True} if desk.run.ended else {})
-
     speeds = [[name, words] for name, (words, *_) in SPEEDS.items()]
     use_frames(
         lambda first: TopBar(
@@ -89,7 +86,7 @@ def Top(desk: Desk, play: Callable[[], Any]) -> None:
             event_pressed=pressed,
         ),
         desk.shown,
-        frame,
+        overview.headline,
     )
 
 
@@ -114,7 +111,7 @@ def Levers(desk: Desk) -> None:
         with Folded("Run", opened=True):
             RunForm(desk)
         with Folded("Parameters"):
-            ParameterForm(desk, "Parameters", levers.slider_fields(desk.run.model.plan))
+            ParameterForm(desk, "Parameters", levers.slider_fields(desk.plan))
         with Folded("Behaviour rules"):
             ParameterForm(desk, "Behaviour rules", levers.switch_fields())
 
@@ -127,18 +124,12 @@ def Folded(title: str, children: list[solara.Element] = [], opened: bool = False
 
 
 @solara.component
-def ActionForm(action: levers.Action, act: Callable[[str, dict[str, Any]], None], label: str = "Tomorrow") -> None:
+def ActionForm(action: levers.Action, act: Callable[[str, dict[str, Any]], None]) -> None:
     """One action with its numbers and its button."""
-    button = {"name": action.name, "label": f"{action.label}"}
-    Form(
-        title=action.label,
-        fields=[f.for_form() for f in action.fields],
-        values=action.defaults,
-        buttons=[button],
-        about=action.about,
-        kind="action",
-        event_pressed=lambda said: act(action.name, _values(said)),
-    )
+    fields = [f.for_form() for f in action.fields]
+    buttons = [{"name": action.name, "label": action.label}]
+    Form(title=action.label, fields=fields, values=action.defaults, buttons=buttons, about=action.about, kind="action",
+         pressed=lambda _, values: act(action.name, values))  # fmt: skip
 
 
 @solara.component
@@ -151,30 +142,15 @@ def RunForm(desk: Desk) -> None:
         {"name": "seed", "label": "Seed", "kind": "number", "lo": 0, "step": 1, "about": "Same seed, same random news"},
         {"name": "days", "label": "Length", "unit": "trading days", "kind": "number", "lo": 1, "hi": 1000, "step": 1},
     ]
-    days = desk.setup.days or desk.run.model.plan.days
-    values = {"scenario": desk.setup.scenario, "seed": desk.setup.seed, "days": days}
-    Form(title="Run", fields=fields, values=values, buttons=[], event_changed=_setting(desk))
+    values = {"scenario": desk.setup.scenario, "seed": desk.setup.seed, "days": desk.plan.days}
+    Form(title="Run", fields=fields, values=values, buttons=[], again=desk.refused, changed=desk.set)
 
 
 @solara.component
 def ParameterForm(desk: Desk, title: str, fields: list[dict[str, Any]]) -> None:
     """Sliders or check boxes; what they say holds from the next start."""
     _ = desk.version.value
-    values = levers.settings(desk.run.model.plan) | dict(desk.setup.settings)
+    values = levers.settings(desk.plan)
     mine = {f["name"]: values[f["name"]] for f in fields}
     about = "Holds from the next start: at once on day 0, else with Reset."
-    Form(title=title, fields=fields, values=mine, buttons=[], about=about, event_changed=_setting(desk))
-
-
-def _values(said: Any) -> dict[str, Any]:
-    """The values of a form, none where the browser sent something else."""
-    values = said.get("values") if isinstance(said, dict) else None
-    return values if isinstance(values, dict) else {}
-
-
-def _setting(desk: Desk) -> Callable[[dict[str, Any]], None]:
-    def told(said: Any) -> None:
-        if isinstance(said, dict) and isinstance(said.get("name"), str):
-            desk.set(said["name"], said.get("value"))
-
-    return told
+    Form(title=title, fields=fields, values=mine, buttons=[], about=about, again=desk.refused, changed=desk.set)

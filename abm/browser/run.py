@@ -1,7 +1,8 @@
 """One run at the page: a model with its tape, stepped, acted on, forked. No browser in here."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -52,7 +53,14 @@ class Run:
     @property
     def ended(self) -> bool:
         """Whether there is no further day."""
-        return bool(self.broken) or self.model.day >= self.model.plan.days
+        return bool(self.over)
+
+    @property
+    def over(self) -> str:
+        """Why there is no further day, and what to do; nothing if there is one."""
+        if self.broken:
+            return f"The run broke off on day {self.tape.day + 1}; press Reset."
+        return "The run has ended; press Reset." if self.tape.day >= self.model.plan.days else ""
 
     def step(self) -> None:
         """One day. Broken, and again on every further call, if the model fails."""
@@ -67,21 +75,40 @@ class Run:
         self.tape.follow(self.model)
         self.members.follow(self.model)
 
+    def back(self) -> Iterator[None]:
+        """Compute the last finished day again, of which a failed one has changed half; yields after every day.
+
+        The model stays as it is if it fails here too, which it does not do by itself.
+        """
+        with contextlib.suppress(Exception):
+            model = MarketModel(self.model.plan, rng=self.model.seed_number)
+            while model.day < self.tape.day:
+                model.run_for(1)
+                yield
+            self.model = model
+
     def schedule(self, event: Event) -> None:
-        """Let an event happen on the next day."""
-        self.model.schedule(event)
+        """Let an event happen on the next day; the same one again changes nothing."""
+        day = self.model.day + 1
+        if _said(event) not in [_said(e) for e in self.model.plan.events if e.day == day]:
+            self.model.schedule(event)
 
     def snapshot(self) -> Snapshot:
         """The picture of now."""
-        return self.tape.snapshot(self.model)
+        return replace(self.tape.snapshot(self.model), ended=self.ended)
 
     def fork(self, day: int) -> MarketModel:
         """A model from which the same steps lead to a day: a copy of now, or for an earlier day the opening again."""
         if not 0 <= day <= self.tape.day:
             raise wrong_value("page", "day of the fork", day, f"from 0 to {self.tape.day}, the days there are")
-        if day == self.model.day and not self.broken:
+        if day == self.model.day:
             return self.model.fork()
         return MarketModel(self.model.plan, rng=self.model.seed_number)
+
+
+def _said(event: Event) -> dict[str, Any]:
+    """What an event says, whenever it happens."""
+    return event.model_dump(exclude={"day", "date", "cause", "keeps_meeting"})
 
 
 class MemberHistory:

@@ -35,7 +35,10 @@ COLUMNS: Final[dict[str, Callable[[DayRecord], Any]]] = {
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A run up to one day. columns: `COLUMNS` by day, (day + 1,) or (day + 1, markets or sectors), read-only."""
+    """A run up to one day. columns: `COLUMNS` by day, (day + 1,) or (day + 1, markets or sectors), read-only.
+
+    ended: there is no further day.
+    """
 
     name: str
     title: str
@@ -46,6 +49,7 @@ class Snapshot:
     sectors: tuple[str, ...]
     columns: Mapping[str, np.ndarray]
     events: tuple[Told, ...]
+    ended: bool
 
     def level(self, market: str) -> np.ndarray:
         """Yields in per cent or prices of one market, (day + 1,)."""
@@ -100,4 +104,5 @@ class Tape:
             sectors=tuple(model.sectors),
             columns=columns,
             events=tuple(self._events),
+            ended=self.day >= plan.days,
         )

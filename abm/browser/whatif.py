@@ -33,7 +33,7 @@ class WhatIf:
 
     def days(self, run: Run, day: Any, horizon: Any, events: Sequence[Event], words: str) -> Iterator[None]:
         """Compute the paths, yielding after every day. InputError for a wrong day or horizon, before anything."""
-        _check("day of the fork", day, 0, run.tape.day)
+        _check("day of the fork", day, 0, last_fork(run.tape.day, run.model.plan.days))
         _check("days ahead", horizon, 1, MOST_DAYS)
         self.fork_day, self.words, self._cancelled, self.progress = int(day), words, False, 0.0
         self.plain = self.acted = None
@@ -65,6 +65,11 @@ class WhatIf:
         self.model = acted
 
 
+def last_fork(day: int, last_day: int) -> int:
+    """The last day after which a run may be forked: now, or the day before the run's last."""
+    return min(day, last_day - 1)
+
+
 def _check(name: str, value: Any, least: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most or value % 1:
         raise wrong_value("page", name, value, f"a whole number from {least} to {most}")

@@ -9,6 +9,7 @@ from typing import Any, Final
 from abm.output.attribution import SHORT
 
 AT_THE_PAGE: Final = "ordered at the page"
+TRIVIAL_USD_M: Final = 1.0  # losses of the insurance fund below are in the table of events alone
 BANKS: Final = {"BOJ": "BoJ", "FED": "Fed", "ECB": "ECB"}
 STEPS: Final = (
     "silence", "watching", "concerned", "one-sided moves", "decisive action", "rate check", "operation",
@@ -24,7 +25,7 @@ ALERTS: Final = {
 
 @dataclass(frozen=True)
 class Told:
-    """An event as the log shows it. tone: "act" for one ordered at the page, "alert", "quiet", or nothing."""
+    """An event as the log shows it. tone: "act" if ordered at the page, "alert", "quiet", "trivial", or nothing."""
 
     day: int
     date: dt.date | None
@@ -42,15 +43,13 @@ def told(day: int, date: dt.date | None, kind: str, cause: str, text: str, detai
     words = say(details) if say else text
     if kind == "policy_guidance" and text == "policy rate unchanged":
         words = f"{BANKS[details['bank']]} leaves its rate unchanged"
-    if kind == "insurance_fund":
-        words = re.sub(r"losses: (\S+) USD bn by insurance_fund", _fund_pays, text)
-    tone = "act" if mine else "alert" if kind in ALERTS else "quiet" if kind == "insurance_fund" else ""
+    tone = "act" if mine else "alert" if kind in ALERTS else ""
+    if kind == "insurance_fund" and (paid := re.search(r"losses: (\S+) USD bn by insurance_fund", text)):
+        usd_m = 1000.0 * float(paid[1])
+        words = text.replace(paid[0], f"the insurance fund bears ${usd_m:.2g} m")
+        tone = "quiet" if usd_m >= TRIVIAL_USD_M else "trivial"
     who = who[:1].upper() + who[1:]
     return Told(day, date, kind, who, words.removeprefix(f"{who} "), tone)
-
-
-def _fund_pays(found: re.Match[str]) -> str:
-    return f"the insurance fund bears ${1000 * float(found[1]):.2g} m"
 
 
 def _rate(d: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,10 @@ class DeskInBrowser:
         """Text of an element, or nothing."""
         return str(self.run(f"document.querySelector({json.dumps(selector)})?.innerText") or "")
 
+    def value(self, selector: str) -> str:
+        """What a field says."""
+        return str(self.run(f"document.querySelector({json.dumps(selector)})?.value"))
+
     def fonts(self, selector: str) -> list[str]:
         """Names of the fonts that an element is drawn with."""
         cdp = self.chrome.execute_cdp_cmd
@@ -151,6 +156,13 @@ class DeskInBrowser:
         root = cdp("DOM.getDocument", {})["root"]["nodeId"]
         node = cdp("DOM.querySelector", {"nodeId": root, "selector": selector})["nodeId"]
         return [font["familyName"] for font in cdp("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]]
+
+    def colours(self, selector: str, behind: str = "") -> tuple[str, str]:
+        """Colours of an element's text and of what is behind it, its own background unless told, as "#rrggbb"."""
+        style = "getComputedStyle(document.querySelector(arguments[0]))"
+        found = self.run(f"{style}.color", selector), self.run(f"{style}.backgroundColor", behind or selector)
+        text, back = ("#" + "".join(f"{int(n):02x}" for n in re.findall(r"\d+", rgb)[:3]) for rgb in found)
+        return text, back
 
     def chart(self, name: str) -> dict[str, Any]:
         """Series of a chart by name, as ECharts has them."""

@@ -15,7 +15,9 @@ from PIL import Image
 from selenium.webdriver.common.keys import Keys
 
 from abm import cli, load_scenario
+from abm.browser.theme import PALETTES
 from tests.browser.desk_in_browser import VIEWS, DeskInBrowser
+from tests.browser.test_theme import contrast
 
 
 def test_it_loads_steps_plays_and_pauses(desk: DeskInBrowser) -> None:
@@ -83,6 +85,36 @@ def test_what_if_shows_both_paths(desk: DeskInBrowser) -> None:
     assert "First day" in desk.text(".abm-tablebox")
 
 
+def test_what_is_typed_stays_and_what_is_refused_goes_back(desk: DeskInBrowser) -> None:
+    desk.do("step")
+    desk.view("whatif")
+    day, ahead, action, amount, bond, shown = (
+        f"[aria-label='What if'] .abm-field:nth-of-type({n}) :is(input, select)" for n in range(1, 7)
+    )
+    desk.until(lambda: desk.value(day) == "1")
+    desk.pick(amount, 7)
+    desk.pick(ahead, 2)
+    desk.pick(shown, "BTC")
+    desk.do("compare")
+    desk.until(lambda: "BoJ buys ¥7 tn of JGB30" in desk.text("[data-panel=both] .abm-note"))
+    assert desk.text("[data-panel=both] h3") == "BTC, both paths"
+    desk.do("step")
+    desk.until(lambda: desk.value(day) == "2")
+    typed = [desk.value(field) for field in (ahead, action, amount, bond, shown)]
+    assert typed == ["2", "purchase", "7", "JGB30", "BTC"]
+    desk.pick(day, 1)
+    desk.pick(action, "hike")
+    desk.do("step")
+    desk.until(lambda: desk.run(f"document.querySelector({day!r}).max") == "3")
+    assert [desk.value(field) for field in (day, ahead, amount)] == ["1", "2", "25"]
+    seed, length = (f"[aria-label=Run] .abm-field:nth-of-type({n}) input" for n in (2, 3))
+    for field, refused, holds in ((seed, -3, "7"), (seed, "", "7"), (length, 0, "60"), (length, 10.5, "60")):
+        desk.pick(field, refused)
+        desk.until(lambda field=field, holds=holds: desk.value(field) == holds and "must be a whole" in desk.message())
+        desk.click("[aria-label='Dismiss the message']")
+        desk.until(lambda: not desk.message())
+
+
 def test_an_ensemble_runs_while_the_page_goes_on_and_can_be_cancelled(desk: DeskInBrowser) -> None:
     desk.pick("[aria-label=Run] .abm-field:nth-of-type(3) input", 6)
     desk.until("document.querySelector('[data-now]').innerText.includes('of 6')")
@@ -139,6 +171,30 @@ def test_attribution_flows_and_institutions(desk: DeskInBrowser) -> None:
     number = desk.text(".abm-tablebox tbody tr:nth-child(3) td")
     desk.until(lambda: f"Equity of crypto longs {number}" in desk.text("[data-panel=history] h3"))
     desk.until(lambda: f"Balance sheet of crypto longs {number}" in desk.text(".abm-two .abm-tablebox:nth-child(2) h3"))
+
+
+def test_a_tooltip_outlasts_other_contributors(desk: DeskInBrowser) -> None:
+    """On the day of the stimulus others move the market than before."""
+    for day in (1, 2, 3):
+        desk.do("step")
+        desk.until(lambda day=day: desk.day == day)
+    desk.view("who")
+    before = [*desk.chart("who")]
+    chart = "document.querySelector('[data-panel=who] .abm-chart')"
+    shown = f"{chart}.querySelector('.abm-tip-head')?.checkVisibility("
+    shown += "{ opacityProperty: true, visibilityProperty: true })"
+    desk.run(f"{chart}.abmChart.dispatchAction({{ type: 'showTip', seriesIndex: 0, dataIndex: 2 }})")
+    desk.until(shown)
+    desk.do("step")
+    desk.until(lambda: len(desk.chart("who")["move"]) == 5)
+    now = [*desk.chart("who")]
+    assert now != before and len(now) == len(before)
+    assert desk.run(shown)
+    legend = desk.run(
+        f"{chart}.abmChart._api.getViewOfComponentModel({chart}.abmChart.getModel()"
+        ".getComponent('legend')).group.children()[0].children().map((e) => e.__legendDataIndex)"
+    )
+    assert len(legend) == len(now)
 
 
 def test_two_sessions_have_a_model_each(desk: DeskInBrowser) -> None:
@@ -251,6 +307,42 @@ def test_axes_say_the_unit_of_what_is_chosen(desk: DeskInBrowser) -> None:
     desk.until(f"{both} === 'JPY per USD'")
     desk.pick("[aria-label='What if'] .abm-field:nth-last-of-type(2) select", "BTC")
     desk.until(f"{both} === 'USD'")
+
+
+@pytest.mark.parametrize("theme", PALETTES)
+def test_messages_are_readable(desk: DeskInBrowser, theme: str) -> None:
+    """In the colours of the page, not in those of a framework's class of the same name."""
+    desk.theme(theme)
+    desk.do("check")
+    desk.until(lambda: "Rate check" in desk.message())
+    seen = [desk.colours(".abm-message"), desk.colours("[data-do=play]")]
+    desk.pick("[aria-label=Run] .abm-field:nth-of-type(2) input", -3)
+    desk.until(lambda: "seed = -3" in desk.message())
+    seen += [desk.colours(".abm-message"), desk.colours(".abm-message button", ".abm-message")]
+    p = PALETTES[theme]
+    assert seen[2] == (p["bad"].lower(), p["shade"].lower())
+    assert min(contrast(*pair) for pair in seen) >= 4.5, seen
+
+
+def test_on_a_narrow_screen_what_a_lever_says_is_seen_where_it_is_pressed(desk: DeskInBrowser) -> None:
+    desk.size(390, 844)
+    desk.click("[title=Levers]")
+    desk.run("document.querySelector('[data-do=aversion]').scrollIntoView({ block: 'center' })")
+    desk.do("aversion")
+    desk.until(lambda: "Risk aversion" in desk.message())
+    top, bottom, seen = desk.run(
+        "(() => { const e = document.querySelector('.abm-message'), r = e.getBoundingClientRect();"
+        "return [r.top, r.bottom, e.contains(document.elementFromPoint(100, (r.top + r.bottom) / 2))]; })()"
+    )
+    assert 0 <= top < bottom <= 844 and seen
+    desk.click("[title=Levers]")
+
+
+@pytest.mark.parametrize("view", ["whatif", "ensemble", "files", "who"])
+def test_what_is_asked_stands_on_a_panel(desk: DeskInBrowser, view: str) -> None:
+    desk.view(view)
+    panel = PALETTES["dark" if desk.run("document.querySelector('.theme--dark')") else "light"]["panel"]
+    assert desk.colours(".abm-main .abm-card")[1] == panel.lower()
 
 
 def test_japanese_text_is_shown_in_a_japanese_font(desk: DeskInBrowser) -> None:

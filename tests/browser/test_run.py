@@ -2,6 +2,8 @@
 
 import copy
 import json
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,10 @@ from abm import MarketModel, load_scenario
 from abm.browser import levers, theme
 from abm.browser.desk import changed
 from abm.browser.institutions import balance_sheet, equity_at_call, members
+from abm.browser.options import a_day, kept, summed, together
 from abm.browser.panels import flows, institutions, overview, whatif, who
 from abm.browser.run import Broken, Run, Setup
-from abm.browser.whatif import WhatIf
+from abm.browser.whatif import WhatIf, last_fork
 from abm.browser.words import told
 from abm.world import auction
 from abm.world.errors import InputError, MarketFailure
@@ -134,16 +137,44 @@ def test_every_slider_has_unit_range_and_meaning() -> None:
 def test_a_failing_day_is_named_and_the_days_before_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(Setup("baseline", seed=4, days=5))
     run.step()
+    break_off(monkeypatch)
+    for _ in range(2):
+        with pytest.raises(Broken, match="Day 2, seed 4: MarketFailure: no price"):
+            run.step()
+    assert run.ended and run.snapshot().day == 1 and run.snapshot().ended
+    assert run.over == "The run broke off on day 2; press Reset."
+    assert list(run.back()) == []  # it fails even while it opens
+    assert overview.frame(run.snapshot(), 1)["charts"]
+
+
+def break_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on no day can be cleared."""
 
     def fail(*_: object, **__: object) -> None:
         raise MarketFailure("no price")
 
     monkeypatch.setattr(auction, "clear", fail)
-    for _ in range(2):
-        with pytest.raises(Broken, match="Day 2, seed 4: MarketFailure: no price"):
+
+
+def test_after_a_failing_day_the_model_goes_back_to_the_last_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown of institutions is of the day before, live actions included, and adds up to the recorded equity."""
+    run = Run(Setup("sanaenomics", seed=4, days=9))
+    run.step()
+    run.schedule(levers.action_event("purchase", levers.BY_NAME["purchase"].defaults))
+    run.step()
+    sectors = ("banks", "carry_traders", "government")
+    before = {name: (members(run.model, name), balance_sheet(run.model, name, 0)) for name in sectors}
+    with monkeypatch.context() as broken:
+        break_off(broken)
+        with pytest.raises(Broken):
             run.step()
-    assert run.ended and run.snapshot().day == 1
-    assert overview.frame(run.snapshot(), 1)["charts"]
+    assert len(list(run.back())) == 2
+    for name, (found, sheet) in before.items():
+        now = members(run.model, name)
+        assert np.array_equal(now.size, found.size) and np.array_equal(now.equity, found.equity)
+        assert balance_sheet(run.model, name, 0) == sheet
+    assert run.model.day == run.tape.day == 2 and run.ended
+    assert run.fork(2).day == 2
 
 
 @pytest.mark.parametrize("day", [0, 2, 12])
@@ -173,6 +204,21 @@ def test_what_if_differs_from_the_day_of_the_action_only(run: Run) -> None:
     assert np.array_equal(compared.plain.level("JGB2"), run.snapshot().level("JGB2")[same])
     with pytest.raises(InputError, match="day of the fork = 13"):
         next(compared.days(run, 13, 4, [event], ""))
+    with pytest.raises(InputError, match=r"day of the fork = 1.5, but it must be a whole number from 0 to 12"):
+        next(compared.days(run, 1.5, 4, [event], ""))
+
+
+def test_at_its_end_a_run_is_forked_before_its_last_day() -> None:
+    run = Run(Setup("baseline", seed=4, days=2))
+    for _ in range(2):
+        run.step()
+    assert run.over == "The run has ended; press Reset."
+    compared, event = WhatIf(), levers.action_event("check", {})
+    with pytest.raises(InputError, match="day of the fork = 2, but it must be a whole number from 0 to 1"):
+        next(compared.days(run, 2, 4, [event], ""))
+    for _ in compared.days(run, last_fork(run.tape.day, 2), 4, [event], ""):
+        pass
+    assert compared.plain is not None and compared.plain.day == 2
 
 
 # -- what is shown -----------------------------------------------------------------------------------------------------
@@ -208,6 +254,22 @@ def test_the_log_says_it_in_words(run: Run) -> None:
     assert "Stimulus of ¥21.3 tn, unfunded" in [e.text for e in run.snapshot().events]
 
 
+def test_the_log_leaves_out_what_is_trivial_and_says_so_but_never_the_shock(run: Run) -> None:
+    snapshot = run.snapshot()
+    loss = "17 accounts fail; losses: {} USD bn by insurance_fund"
+    small, large = (told(9, None, "insurance_fund", "crypto_longs", loss.format(x), {}) for x in ("1.2e-06", "0.0079"))
+    assert (small.tone, large.tone) == ("trivial", "quiet")
+    assert large.text == "17 accounts fail; the insurance fund bears $7.9 m"
+    lines = overview.log(replace(snapshot, events=(*snapshot.events, *[small, large] * 90)))
+    assert "$0.0012 m" not in " ".join(line["text"] for line in lines)
+    assert "Stimulus of ¥21.3 tn, unfunded" in [line["text"] for line in lines]
+    assert "BoJ buys ¥0.5 tn of JGB30" in [line["text"] for line in lines]
+    hidden = len(snapshot.events) + 180 - (len(lines) - 1)
+    assert lines[-1]["text"].startswith(f"{hidden} more, older or of little weight")
+    assert len({line["key"] for line in lines}) == len(lines) < 75
+    assert len(overview.log(replace(snapshot, events=(large,)))) == 1
+
+
 @pytest.mark.parametrize("kind", EVENT_KINDS)
 def test_every_kind_of_event_has_words(kind: str) -> None:
     model = EVENT_KINDS[kind]
@@ -222,6 +284,55 @@ def test_every_kind_of_event_has_words(kind: str) -> None:
 
 def _required(model: type, name: str) -> bool:
     return bool(model.model_fields[name].is_required())
+
+
+@pytest.mark.parametrize("days", [1, 2, 61, 319, 320])
+def test_every_day_of_a_short_run_is_drawn(days: int) -> None:
+    assert kept(days).tolist() == list(range(days)) and a_day(days) == "a day"
+    assert summed(np.arange(days)).tolist() == list(range(days))
+
+
+def test_of_a_long_run_the_same_days_are_drawn_from_picture_to_picture(run: Run) -> None:
+    """Bars are sums of the days since the bar before, complete ones never change, and no operation loses its mark."""
+    calls = np.random.default_rng(1).exponential(size=1000)
+    for days in range(321, 1000):
+        at, now = kept(days), summed(calls[:days])
+        assert at[0] == 0 and at[-1] == days - 1 and at.size <= 320
+        assert now.sum() == pytest.approx(calls[:days].sum())
+        if together(days) == together(days + 1):
+            assert np.array_equal(at[:-1], kept(days + 1)[: at.size - 1])
+            assert np.array_equal(now[:-1], summed(calls[: days + 1])[: at.size - 1])
+    snapshot = run.snapshot()
+    for days in (700, 701, 702):
+        columns = {name: np.resize(values, (days, *values.shape[1:])) for name, values in snapshot.columns.items()}
+        columns["intervention_jpy_tn"] = np.zeros(days)
+        columns["intervention_jpy_tn"][[200, 401, 602]] = 1.0, -1.0, 2.0
+        charts = overview.frame(replace(snapshot, day=days - 1, columns=columns), 1)["charts"]
+        marks = charts["yen"]["series"][2]["data"]
+        assert sum(mark is not None for mark in marks) == 3
+        assert charts["margin"]["yAxis"][0]["name"] == "USD bn in 3 days"
+
+
+def test_who_moved_the_market_stays_in_its_place_from_day_to_day(run: Run) -> None:
+    whole = who.so_far(run.model.recorder, "JGB40")
+    pictures = [who.chart(replace(whole, parts=whole.parts[:, :days]), "sum")["series"] for days in range(2, 14)]
+    for before, now in pairwise(pictures):
+        assert [s.get("id") for s in before] == [s.get("id") for s in now]
+        places, places_before = ({s["name"]: (i, s["itemStyle"]) for i, s in enumerate(of)} for of in (now, before))
+        stay = places.keys() & places_before.keys()
+        assert {name for name in stay if places[name] != places_before[name]} == set()
+    reached = np.abs(whole.parts).max(axis=1)
+    shown = who.places(whole.parts)
+    assert len(shown) == who.MOST_SHOWN and reached.argmax() in shown
+    assert np.delete(reached, shown).max() <= who.OUSTING * reached[shown].min()
+
+
+def test_places_are_given_up_only_to_what_is_clearly_larger() -> None:
+    sizes = np.array([[8.0, 7, 6, 5, 4, 3, 2, 1, 0]]).T
+    grows = np.hstack([0 * sizes, sizes, sizes])
+    for last, place in ((1.4, [0, 1, 2, 3, 4, 5, 6, 7]), (1.6, [0, 1, 2, 3, 4, 5, 6, 8])):
+        grows[8, 2] = last
+        assert who.places(grows) == place
 
 
 @pytest.mark.parametrize("market", ["JGB40", "USDJPY", "BTC"])

@@ -14,6 +14,7 @@ import solara
 from abm.browser import page
 from abm.browser.desk import Desk
 from abm.browser.levers import ACTIONS
+from abm.browser.vue import Form
 from abm.model import MarketModel
 from abm.scenarios import load_scenario
 from tests.fuzz.mutations import ODD, WORDS
@@ -115,12 +116,31 @@ def test_whatever_a_client_sends_a_session_goes_on(monkeypatch: pytest.MonkeyPat
     assert desk.run.model.day == 2
 
 
-@pytest.mark.parametrize("said", [None, 3, [], "x", {}, {"button": []}, {"button": "speed", "value": {}}, {"name": 1}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        3,
+        [],
+        "x",
+        {},
+        {"button": []},
+        {"button": "speed", "value": {}},
+        {"name": 1},
+        {"name": "market"},
+        {"name": "market", "value": []},
+        {"button": "x", "values": 3},
+    ],
+)
 def test_messages_of_no_form_are_ignored(said: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = small_desk(monkeypatch, 3)
     desk.choose(said)
     desk.drawn(said)
-    page._setting(desk)(said)
+    told: list[Any] = []
+    form = Form(title="", fields=[], values={}, buttons=[], changed=lambda *x: told.append(x), pressed=desk.act)
+    for tell in form.kwargs["_event_callbacks"].values():
+        tell(said)
+    assert not told
     assert desk.view.value == "files"
     desk.step()
     assert desk.run.model.day == 1

@@ -7,7 +7,7 @@ import solara
 
 from abm.browser.desk import Desk
 from abm.browser.options import Option
-from abm.browser.vue import Charts, Form
+from abm.browser.vue import Charts, Form, Note
 from abm.output.attribution import SHORT
 from abm.world.instruments import FX, IDS, MARKETS
 
@@ -40,8 +40,7 @@ def View(desk: Desk) -> None:
     snapshot = desk.shown.value
     end = min(chosen["end"] or snapshot.day, snapshot.day)
 
-    def changed(told: dict[str, Any]) -> None:
-        name, value = told["name"], told["value"]
+    def changed(name: str, value: Any) -> None:
         known = {"window": WINDOWS, "kind": KINDS}
         if name == "end" and isinstance(value, int | float):
             choose({**chosen, "end": 0 if value >= snapshot.day else max(int(value), 1)})
@@ -54,19 +53,12 @@ def View(desk: Desk) -> None:
         {"name": "kind", "label": "Markets", "kind": "select", "options": [[k, v] for k, v in KINDS.items()]},
     ]
     with solara.Div(classes=["abm-card"]):
-        Form(
-            title="Window",
-            fields=fields,
-            values={**chosen, "end": end},
-            buttons=[],
-            kind="inline",
-            event_changed=changed,
-        )
+        values = {**chosen, "end": end}
+        Form(title="Window", fields=fields, values=values, buttons=[], kind="inline", changed=changed)
     first = 1 if chosen["window"] == "0" else max(end - int(chosen["window"]) + 1, 1)
     flows = desk.run.model.recorder.flows_between(first, end).sum(axis=1)
     if not np.abs(flows).sum():
-        nothing = "Nothing has been traded yet: press Step or Play."
-        solara.Div(classes=["abm-card", "abm-note"], children=[nothing], style={"padding": "10px 12px"})
+        Note("Nothing has been traded yet: press Step or Play.")
         return
     note = "Sellers left, buyers right, net over the window; currency legs of cross-border purchases included."
     days = f"day {first} to {end}" if end > first else f"day {end}"

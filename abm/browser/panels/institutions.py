@@ -8,7 +8,7 @@ import solara
 from abm.browser.desk import Desk
 from abm.browser.institutions import Members, balance_sheet, members
 from abm.browser.options import Option, date_words, line, over_time
-from abm.browser.vue import Charts, Form, Table
+from abm.browser.vue import Charts, Form, Note, Table
 from abm.output.attribution import SHORT
 
 MOST_ROWS: Final = 200
@@ -31,16 +31,22 @@ def View(desk: Desk) -> None:
     _ = desk.shown.value
     sectors = list(desk.run.model.sectors)
 
-    def changed(told: dict[str, Any]) -> None:
-        if told["value"] in sectors:
-            set_sector(told["value"])
+    def changed(_: str, value: Any) -> None:
+        if value in sectors:
+            set_sector(value)
             pick(0)
 
     options = [[name, f"{SHORT.get(name, name)} ({len(desk.run.model.sectors[name]):,})"] for name in sectors]
     with solara.Div(classes=["abm-card"]):
         fields = [{"name": "sector", "label": "Sector", "kind": "select", "options": options}]
-        Form(title="Sector", fields=fields, values={"sector": sector}, buttons=[], kind="inline", event_changed=changed)
+        Form(title="Sector", fields=fields, values={"sector": sector}, buttons=[], kind="inline", changed=changed)
+    if desk.run.model.day != desk.run.tape.day:
+        Note("The run broke off; its last finished day is computed again.")
+        return
     found = members(desk.run.model, sector)
+    if not found.size.any():
+        Note(f"{capital(SHORT.get(sector, sector))} neither owns nor owes anything: there is nothing to show.")
+        return
     one = picked if picked < len(found.size) else 0
 
     def choose(member: Any) -> None:
@@ -163,8 +169,7 @@ def MemberTable(found: Members, one: int, order: dict[str, Any], choose: Any, se
         if told.get("name") in sorting:
             set_order({"name": told["name"], "descending": bool(told.get("descending"))})
 
-    title = SHORT.get(found.sector, found.sector).capitalize()
-    Table(title=title, columns=head, rows=cells, note=note, by=order["name"],
+    Table(title=capital(SHORT.get(found.sector, found.sector)), columns=head, rows=cells, note=note, by=order["name"],
           descending=order["descending"], sortable=True, pickable=True, chosen=one, event_order=ordered,
           event_picked=choose)  # fmt: skip
 
@@ -175,6 +180,11 @@ def titled(name: str) -> tuple[str, str]:
         if name.endswith(ending):
             return name.removesuffix(ending).replace("_", " ").capitalize(), unit
     return name.replace("_", " ").capitalize(), ""
+
+
+def capital(name: str) -> str:
+    """A name at the beginning of a line."""
+    return name[:1].upper() + name[1:]
 
 
 def value(x: float) -> str:
@@ -195,5 +205,5 @@ def Sheet(desk: Desk, sector: str, one: int) -> None:
         title=f"Balance sheet of {SHORT.get(sector, sector)} {one + 1}",
         columns=head,
         rows=cells,
-        note="at the last close",
+        note="at the last close" if rows else "it neither owns nor owes anything",
     )

@@ -4,7 +4,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from abm.browser.options import Option, bars, by_category, date_words, kept, level_unit, line, marks, numbers, over_time
+from abm.browser.options import (
+    Option,
+    a_day,
+    bars,
+    by_category,
+    date_words,
+    kept,
+    level_unit,
+    line,
+    marks,
+    numbers,
+    over_time,
+    summed,
+)
 from abm.browser.snapshot import Snapshot
 from abm.browser.words import STEPS
 from abm.world.instruments import INDEX
@@ -62,14 +75,14 @@ def headline(s: Snapshot) -> dict[str, Any]:
     tiles.append({"id": "stress", "label": "Stress index", "value": f"{stress:.2f}", "change": "0 is calm",
                   "tone": "alert" if stress >= 0.5 else ""})  # fmt: skip
     when = f"{s.dates[-1]:%a} {s.dates[-1].day} {s.dates[-1]:%B %Y} · day {s.day} of {s.last_day} · seed {s.seed}"
-    return {"title": s.title, "when": when, "tiles": tiles, "ended": s.day >= s.last_day}
+    return {"title": s.title, "when": when, "tiles": tiles, "ended": s.ended}
 
 
 def log(s: Snapshot) -> list[dict[str, str]]:
-    """The newest events, newest first."""
-    first = max(len(s.events) - SHORT_LOG, 0)
-    newest = list(enumerate(s.events))[first:][::-1]
-    return [
+    """The newest events, newest first; what was scheduled, ordered or alarming however old; how many are left out."""
+    told = [(i, e) for i, e in enumerate(s.events) if e.tone != "trivial"]
+    older = [(i, e) for i, e in told[:-SHORT_LOG] if e.tone in ("act", "alert") or e.who == "Scenario"]
+    shown = [
         {
             "key": str(i),
             "when": f"{e.date.day} {e.date:%b}" if e.date else "",
@@ -77,8 +90,12 @@ def log(s: Snapshot) -> list[dict[str, str]]:
             "text": e.text,
             "tone": e.tone,
         }
-        for i, e in newest
+        for i, e in [*older, *told[-SHORT_LOG:]][::-1]
     ]
+    if hidden := len(s.events) - len(shown):
+        words = f"{hidden} more, older or of little weight: events.csv in Scenario and data."
+        shown.append({"key": "hidden", "when": "", "who": "", "text": words, "tone": "quiet"})
+    return shown
 
 
 def _tile(s: Snapshot, market: str) -> dict[str, str]:
@@ -111,9 +128,8 @@ def _foreign(s: Snapshot) -> Option:
 
 
 def _yen(s: Snapshot) -> Option:
-    rate, bought = s.level("USDJPY"), s.columns["intervention_jpy_tn"]
-    shown = kept(len(rate))
-    at = numbers(np.where(np.abs(bought) > 0.0, rate, np.nan)[shown], 2)
+    rate, traded = s.level("USDJPY"), summed(np.abs(s.columns["intervention_jpy_tn"]))
+    at = numbers(np.where(traded > 0.0, rate[kept(len(rate))], np.nan), 2)
     ladder = line("MoF ladder", s.columns["ladder"], "grey", digits=0, axis=1, width=1.0)
     ladder |= {"step": "end", "areaStyle": {"color": "@grey", "opacity": 0.16}}
     operations = {"name": "operation", "type": "scatter", "symbol": "triangle", "symbolSize": 11, "data": at,
@@ -126,9 +142,8 @@ def _yen(s: Snapshot) -> Option:
 
 def _margin(s: Snapshot) -> Option:
     calls, sold = (s.columns[f"{name}_usd_bn"].sum(axis=1) for name in ("margin_calls", "liquidations"))
-    return over_time(
-        [bars("margin calls", calls, "blue"), bars("liquidations", sold, "vermillion")], "USD bn a day", "usd_bn"
-    )
+    series = [bars("margin calls", calls, "blue"), bars("liquidations", sold, "vermillion")]
+    return over_time(series, f"USD bn {a_day(s.day + 1)}", "usd_bn")
 
 
 def _leverage(s: Snapshot) -> Option:

@@ -1,6 +1,7 @@
 """What if: fork the run on a day, act on one copy, and see both paths and their difference."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -10,9 +11,10 @@ import solara.lab
 from abm.browser import levers
 from abm.browser.desk import Desk, said
 from abm.browser.options import Option, date_words, level_unit, line, over_time
+from abm.browser.run import MOST_DAYS as MOST_RUN_DAYS
 from abm.browser.snapshot import Snapshot
 from abm.browser.vue import Charts, Form, Table
-from abm.browser.whatif import MOST_DAYS
+from abm.browser.whatif import MOST_DAYS, last_fork
 from abm.world.errors import InputError
 from abm.world.instruments import IDS, INDEX, IS_BOND
 
@@ -23,70 +25,87 @@ REDRAW_SECONDS: Final = 0.1
 
 @solara.component
 def View(desk: Desk) -> None:
-    """A day, an action, and the two paths."""
+    """What to compare, and the two paths."""
     market, set_market = solara.use_state("JGB30")
+    _ = desk.version.value
+    with solara.Div(classes=["abm-stack"]):
+        with solara.Div(classes=["abm-card"]):
+            Question(desk, market, set_market)
+            if desk.whatif.running:
+                Progress(desk.whatif.progress)
+        if desk.whatif.plain is not None and desk.whatif.acted is not None:
+            Paths(desk, market, desk.whatif.plain, desk.whatif.acted)
+
+
+@solara.component
+def Question(desk: Desk, market: str, set_market: Callable[[str], None]) -> None:
+    """A day, an action, a market. The fork follows the run until another day is set."""
     action, set_action = solara.use_state("purchase")
-    ahead, set_ahead = solara.use_state(20)
+    fork, set_fork = solara.use_state(MOST_RUN_DAYS)
+    typed, set_typed = solara.use_state({"ahead": 20})  # the form is made anew when there is more or less below it
+    solara.use_effect(lambda: set_fork(MOST_RUN_DAYS), [id(desk.run)])
+    refused = solara.use_ref("")
     _ = desk.version.value
     chosen = levers.BY_NAME[action]
 
+    def refuse(words: str) -> None:
+        refused.current = words
+        desk.say(words, "error")
+
     async def compare(values: dict[str, Any]) -> None:
+        whatif = desk.whatif
         try:
             event = levers.action_event(action, values)
             clock, shown = asyncio.get_running_loop(), 0.0
-            for _ in desk.whatif.days(desk.run, values.get("day"), values.get("ahead"), [event], said(event)):
+            for _ in whatif.days(desk.run, values.get("day"), values.get("ahead"), [event], said(event)):
                 if clock.time() - shown > REDRAW_SECONDS:
                     desk.touch()
                     shown = clock.time()
                 await asyncio.sleep(0)
+            if desk.message.value["text"] == refused.current:
+                desk.say("")
         except InputError as error:
-            desk.say(str(error), "error")
+            refuse(str(error))
         except Exception as error:  # of the model, on one of the copies; the run itself is untouched
-            desk.say(f"The comparison from day {desk.whatif.fork_day}, seed {desk.run.setup.seed}, broke off: "
-                     f"{type(error).__name__}: {error}", "error")  # fmt: skip
+            refuse(f"The comparison from day {whatif.fork_day}, seed {desk.run.setup.seed}, broke off: "
+                   f"{type(error).__name__}: {error}")  # fmt: skip
         desk.touch()
 
     task = solara.lab.use_task(compare, dependencies=None, prefer_threaded=False, raise_error=False)
 
-    def pressed(told: dict[str, Any]) -> None:
-        if told["button"] == "cancel":
+    def pressed(button: str, values: dict[str, Any]) -> None:
+        if button == "cancel":
             desk.whatif.cancel()
         elif not desk.whatif.running:
-            set_ahead(told["values"].get("ahead"))
-            task(told["values"])
+            task(values)
 
-    def changed(told: dict[str, Any]) -> None:
-        if told["name"] == "action" and told["value"] in levers.BY_NAME:
-            set_action(told["value"])
-        if told["name"] == "market" and told["value"] in IDS:
-            set_market(told["value"])
+    last = last_fork(desk.shown.value.day, desk.shown.value.last_day)
 
-    now = desk.run.tape.day
-    actions = [[a.name, a.label] for a in levers.ACTIONS]
+    def changed(name: str, value: Any) -> None:
+        if name == "action" and value in levers.BY_NAME:
+            set_action(value)
+            set_typed({"ahead": typed["ahead"]})
+        elif name == "shown" and value in IDS:
+            set_market(value)
+        elif name == "day" and isinstance(value, int):
+            set_fork(value if value < last else MOST_RUN_DAYS)
+        elif name in ("ahead", *chosen.defaults):
+            set_typed({**typed, name: value})
+
     fields = [
-        {"name": "day", "label": "Fork after day", "kind": "range", "lo": 0, "hi": max(now, 1), "step": 1},
+        {"name": "day", "label": "Fork after day", "kind": "range", "lo": 0, "hi": max(last, 1), "step": 1},
         {"name": "ahead", "label": "Days ahead", "kind": "number", "lo": 1, "hi": MOST_DAYS, "step": 1},
-        {
-            "name": "action",
-            "label": "Action on one copy",
-            "kind": "select",
-            "options": actions,
-        },
+        {"name": "action", "label": "Action on one copy", "kind": "select",
+         "options": [[a.name, a.label] for a in levers.ACTIONS]},
         *(f.for_form() for f in chosen.fields),
-        {"name": "market", "label": "Market shown", "kind": "select", "options": [[m, m] for m in IDS]},
-    ]
-    values = {"ahead": ahead, "action": action, "market": market, **chosen.defaults}
-    fork = solara.use_memo(lambda: {"day": now}, [now, id(desk.run)])
+        {"name": "shown", "label": "Market shown", "kind": "select", "options": [[m, m] for m in IDS]},
+    ]  # fmt: skip
+    values = {"day": min(fork, last), "action": action, "shown": market, **chosen.defaults, **typed}
     buttons = [{"name": "compare", "label": "Compare", "tone": "primary", "off": desk.whatif.running},
                {"name": "cancel", "label": "Cancel", "off": not desk.whatif.running}]  # fmt: skip
     about = "Two copies of this run with the same random numbers; on the day after, the action happens on one of them."
-    with solara.Div(classes=["abm-card"]):
-        Form(title="What if", fields=fields, values=values | fork, buttons=buttons, about=about, kind="inline",
-             event_pressed=pressed, event_changed=changed)  # fmt: skip
-        if desk.whatif.running:
-            Progress(desk.whatif.progress)
-    if desk.whatif.plain is not None and desk.whatif.acted is not None:
-        Paths(desk, market, desk.whatif.plain, desk.whatif.acted)
+    Form(title="What if", fields=fields, values=values, buttons=buttons, about=about, kind="inline",
+         pressed=pressed, changed=changed)  # fmt: skip
 
 
 @solara.component

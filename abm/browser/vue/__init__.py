@@ -60,8 +60,14 @@ def use_frames[T](draw: Callable[[str], solara.Element], shown: solara.Reactive[
     solara.use_effect(follow, [])
 
 
+@solara.component
+def Note(words: str) -> None:
+    """What is said where there is nothing to draw."""
+    solara.Div(classes=["abm-card", "abm-note"], children=[words], style={"padding": "10px 12px"})
+
+
 @solara.component_vue("form.vue")
-def Form(
+def FormInBrowser(
     *,
     title: str,
     fields: list[dict[str, Any]],
@@ -69,10 +75,36 @@ def Form(
     buttons: list[dict[str, Any]],
     about: str = "",
     kind: str = "",
+    again: int = 0,
     event_changed: Told | None = None,
     event_pressed: Told | None = None,
 ) -> None:
-    """Labelled inputs and buttons; what is typed is checked by whoever receives it."""
+    """As `Form`, told by the browser."""
+
+
+def Form(
+    *,
+    changed: Callable[[str, Any], None] = lambda name, value: None,
+    pressed: Callable[[str, dict[str, Any]], None] = lambda button, values: None,
+    **more: Any,
+) -> solara.Element:
+    """Labelled inputs and buttons. changed: told a field and its value; pressed: a button and the values of all fields.
+
+    What is typed stays until another value for its field is given, or another number `again`, after which every field
+    has the value given. What is typed is checked by whoever receives it; a message that no form sends is dropped.
+    """
+
+    def told_change(said: Any) -> None:
+        match said:
+            case {"name": str(name), "value": None | str() | int() | float() as value}:
+                changed(name, value)
+
+    def told_press(said: Any) -> None:
+        match said:
+            case {"button": str(button), "values": dict(values)}:
+                pressed(button, values)
+
+    return FormInBrowser(event_changed=told_change, event_pressed=told_press, **more)
 
 
 @solara.component_vue("topbar.vue")
