@@ -17,7 +17,7 @@ from rich.table import Table
 
 from abm.output.measures import MEASURES, median_interval, quantiles
 from abm.output.report import WIDTH, formatted
-from abm.output.tables import RunWriter, require_replaceable, series_column, write_json
+from abm.output.tables import COMPARISON, RunWriter, require_replaceable, series_column, write_json
 from abm.study.ensemble import Build, Failure, Job, Result, Scenario, market_model, run_jobs
 from abm.study.run import Interrupted, code_hash, default_directory, git_revision, package_versions, seed_list
 
@@ -61,14 +61,15 @@ def compare(
 ) -> Comparison:
     """Run both scenarios on the same seeds and save the paired differences.
 
-    seeds: how many (1 ... n) or which. out: directory, by default a new one under ``results``. Seeds on which either
-    failed are left out and named in `failures`. Raises `Interrupted`, keeping nothing.
+    seeds: how many (1 ... n) or which. out: directory, by default a new one under ``results``; an earlier comparison
+    there is replaced. Seeds on which either failed are left out and named in `failures`. Raises `Interrupted`, keeping
+    nothing.
     """
     wanted = seed_list(seeds)
     target = Path(out) if out is not None else default_directory(f"{a.name}-vs-{b.name}")
-    require_replaceable(target)
+    require_replaceable(target, COMPARISON)
     comparison = paired(a, b, wanted, workers=workers, progress=progress, build=build)
-    writer = RunWriter(target)
+    writer = RunWriter(target, COMPARISON)
     try:
         _save(comparison, writer.directory, a, b, figures)
         writer.publish()
