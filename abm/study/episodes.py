@@ -17,7 +17,7 @@ from abm.scenarios.loader import OBSERVED, scenario_of
 from abm.scenarios.state import state_rules
 from abm.study.lines import Line, line, share_line
 from abm.study.moments import calm_sd
-from abm.study.paths import Paths, experiment, run_paths, series_names, shortened, unit_of
+from abm.study.paths import Paths, experiment, run_paths, series_names, unit_of
 from abm.study.targets import EPISODES, responsible, targets
 from abm.world.errors import InputError, shown, unknown_name, wrong_value
 
@@ -78,7 +78,7 @@ def load_episode(name_or_path: str | Path, overrides: Mapping[str, Any] | None =
     dates = trading_dates(scenario.state.date, scenario.start, LONGEST)
     observed = tuple(_observed(row, f"observed {i}", where, dates) for i, row in enumerate(rows, start=1))
     _refuse_twins(rows, where)
-    return Episode(shortened(scenario, max(row.to for row in observed)), observed)
+    return Episode(scenario.shortened(max(row.to for row in observed)), observed)
 
 
 def _completed(document: Document) -> Document:
