@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from abm.scenarios import Scenario, load_scenario, scenario_names
+from abm.scenarios import Scenario, load_scenario, state_names
 from abm.scenarios.calendar import trading_dates
 from abm.scenarios.checks import is_finite_number
-from abm.scenarios.files import NAME, Document, locate, packaged_names, read
+from abm.scenarios.files import NAME, PACKAGED_SCENARIOS, Document, locate, packaged_names, read
 from abm.scenarios.loader import OBSERVED, scenario_of
 from abm.scenarios.state import state_rules
 from abm.study.lines import Line, line, share_line
@@ -101,22 +101,28 @@ def _completed(document: Document) -> Document:
             settings.setdefault(f"switches.{rule}", False)
     own = {section: table.pop(section) for section in state_rules() if section in table}
     if own or isinstance(table.get("state"), dict):
-        table["state"] = _own_state({**table.get("state", {}), **own}, header, document.where)
+        table["state"] = _own_state({**table.get("state", {}), **own}, header, document)
     return replace(document, table=table)
 
 
-def _own_state(state: dict[str, Any], header: dict[str, Any], where: str) -> dict[str, Any]:
-    """An opening of the episode's own: dated, named and sourced by the episode where it does not say."""
+def _own_state(state: dict[str, Any], header: dict[str, Any], document: Document) -> dict[str, Any]:
+    """An opening of the episode's own: dated, named and sourced by the episode where it does not say.
+
+    What the episode does not say either, its start or the state beneath, is that of the scenario it extends.
+    """
     about = {
         "name": header["name"],
         "title": f"Opening of {header['name']}",
-        "source": f"given in {where}",
+        "source": f"given in {document.where}",
         "conf": "M",
     }
     if "state" in header:
         about["extends"] = header.pop("state")
-    elif header.get("extends") in scenario_names():
-        about["extends"] = load_scenario(header["extends"]).state.name
+    elif isinstance(header.get("extends"), str):
+        parent = load_scenario(locate(header["extends"], PACKAGED_SCENARIOS, "scenario", document, "scenario.extends"))
+        about["date"] = parent.start
+        if parent.state.name in state_names():
+            about["extends"] = parent.state.name
     if "start" in header:
         about["date"] = header["start"]
     return {**about, **{key: _with_units(node, state_rules().get(key)) for key, node in state.items()}}
