@@ -12,6 +12,7 @@ import pytest
 from abm import cli
 from abm.output import report
 from abm.scenarios import scenario_names
+from abm.scenarios.describe import event_field_tables
 from abm.study import compare, run
 from abm.study.ensemble import Failure
 from abm.world.events import EVENT_KINDS
@@ -65,6 +66,25 @@ def test_show_prints_every_value_with_unit_and_source_and_every_event_field(caps
             for name in model.model_fields
             if name not in ("kind", "cause")
         )
+
+
+def test_show_says_in_words_what_every_event_field_may_hold(capsys: Captured) -> None:
+    assert cli.main(["show", "sanaenomics"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(
+        r"^near_term_change_bp +a number from -500 to 500 ", said.split("event data_surprise:")[1], re.MULTILINE
+    )
+    assert "Annotated" not in said and "FieldInfo" not in said
+
+
+@pytest.mark.parametrize("kind", EVENT_KINDS)
+def test_the_fields_that_a_misspelt_one_is_told_are_those_that_show_lists(kind: str, capsys: Captured) -> None:
+    head = '[scenario]\nname = "m"\ntitle = "M"\nextends = "baseline"\n'
+    Path("m.toml").write_text(f'{head}[[event]]\nday = 3\nkind = "{kind}"\nxyz = 1\n')
+    assert cli.main(["show", "m.toml"]) == 2
+    allowed = set(re.search(r"allowed are ([\w, ]+)", capsys.readouterr().err)[1].split(", "))  # type: ignore[index]
+    listed = next(table for table in event_field_tables() if table.title.startswith(f"event {kind}:"))
+    assert allowed - {"kind"} == {row[0] for row in listed.rows}
 
 
 def test_show_state_prints_the_figures_of_the_opening_state_alone(capsys: Captured) -> None:

@@ -1,5 +1,6 @@
 """The figure of a comparison: paired differences of key series over time."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,13 @@ from abm.output.style import BLUE, band, date_ticks, drawing, new_figure, save, 
 from abm.world.instruments import IDS, IS_BOND
 
 
-def draw_differences(path: Path, title: str, dates: np.ndarray, paths: dict[str, np.ndarray]) -> Path:
-    """Band of B less A per series; paths: name -> (2, seeds, days)."""
+def draw_differences(
+    path: Path, title: str, notes: Sequence[str], dates: np.ndarray, paths: dict[str, np.ndarray]
+) -> Path:
+    """Band of B less A per series, under what A and B are; paths: name -> (2, seeds, days)."""
     seeds = next(iter(paths.values())).shape[1]
-    shown = f"{seeds} paired seeds; median, 25-75 % and 5-95 % of the differences" if seeds > 1 else "one pair"
+    bands = "line: median, dark band: 25-75 %, light band: 5-95 % of the differences B less A on the same seed"
+    shown = "\n".join((*notes, f"{seeds} paired seeds; {bands}" if seeds > 1 else "one pair; line: B less A"))
     with drawing():
         figure, axes = new_figure(2, 4, (13, 6.0), title, shown)
         for ax, (name, pair) in zip(axes.flat, paths.items(), strict=True):

@@ -1,5 +1,6 @@
 """The scorecard on the terminal and on one figure page, out of scorecard.json."""
 
+import itertools
 import json
 import math
 import textwrap
@@ -7,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -20,7 +22,8 @@ WIDTH: Final = 158
 LONGEST_NOTE: Final = 110
 RANGE: Final = "#DDE6EC"
 SCATTER, RANGES, MULTIPLES = "scatter", "ranges", "multiple of the figure"  # how a group of lines is drawn
-PATH_SERIES: Final = ("JGB10", "JGB30", "UST10", "USDJPY", "AUDJPY", "MXNJPY", "NIKKEI", "BTC")
+PATH_SERIES: Final = ("JGB10", "JGB30", "UST10", "USDJPY", "AUDJPY", "MXNJPY", "NIKKEI", "BTC")  # shown first
+IN_A_ROW: Final = len(PATH_SERIES)
 PAGE_IN: Final = 19.0
 LINE_IN: Final = 0.155
 HEAD_IN: Final = 1.25
@@ -28,6 +31,7 @@ MOVE_IN: Final = 1.75
 LONGEST_LABEL: Final = 52
 
 type Entry = Mapping[str, Any]
+type Panel = tuple[str, list[Entry]]  # title, observed moves of one series
 type Group = tuple[str, str, list[Entry]]  # title, how it is drawn or the unit, lines
 
 
@@ -156,7 +160,7 @@ def draw(directory: Path) -> Path:
     document = read(directory)
     lines = document["lines"]
     rows = [row for row in _forests(lines) if row]
-    moves = _moves(lines)
+    moves = _move_rows(lines)
     heights = [*(_height(row) for row in rows), *([MOVE_IN * len(moves)] if moves else [])]
     with drawing():
         figure, parts = _page(document, heights)
@@ -164,14 +168,11 @@ def draw(directory: Path) -> Path:
             for ax, (title, unit, entries) in zip(part.subplots(1, len(row), squeeze=False)[0], row, strict=True):
                 (_scatter if unit == SCATTER else _forest)(ax, title, unit, entries)
         if moves:
-            for row_axes, (title, panels) in zip(_grid(parts[-1], len(moves)), moves.items(), strict=True):
-                for place, (ax, name) in enumerate(zip(row_axes, PATH_SERIES, strict=True)):
-                    _move_panel(ax, f"{title}\n{name}" if place == 0 else name, panels.get(name, []))
+            columns = max(len(row) for row in moves)
+            for axes, row in zip(parts[-1].subplots(len(moves), columns, squeeze=False), moves, strict=True):
+                for ax, (title, entries) in itertools.zip_longest(axes, row, fillvalue=("", [])):
+                    _move_panel(ax, title, entries)
         return save(figure, directory / "figures" / "scorecard.png")
-
-
-def _grid(part: Any, rows: int) -> Any:
-    return part.subplots(rows, len(PATH_SERIES), squeeze=False)
 
 
 def _height(row: Sequence[Group]) -> float:
@@ -184,7 +185,8 @@ def _page(document: Entry, heights: Sequence[float]) -> tuple[Figure, Sequence[A
     reached = "Reached: " + "; ".join(f"{b['text']} {b['result_pct']:.0f} % of {b['count']}" for b in document["bars"])
     legend = (
         "Bars: range that passes. Dots: model, blue inside and red outside of it. Black ticks: the figure itself. "
-        "Last rows: observed moves (black) over trading days from the close before, model median and 5-95 % band."
+        "Last rows: observed moves (black) over trading days from the close before, "
+        "model median and 5-95 % band (blue)."
     )
     height = sum(heights) + HEAD_IN
     figure = Figure(figsize=(PAGE_IN, height), layout="constrained")
@@ -290,13 +292,35 @@ def _moves(lines: Sequence[Entry]) -> dict[str, dict[str, list[Entry]]]:
         if since not in seen:
             seen.append(since)
         groups.setdefault((parts[1], seen.index(since)), {}).setdefault(parts[2], []).append(entry)
-    titled = ((f"{name}, from {_since(panels)}", panels) for (name, _), panels in groups.items())
-    return {title: panels for title, panels in titled if set(panels) & set(PATH_SERIES)}
+    return {f"{name}, from {_usual(panels)}": panels for (name, _), panels in groups.items()}
 
 
-def _since(panels: Mapping[str, Sequence[Entry]]) -> str:
+def _move_rows(lines: Sequence[Entry]) -> list[list[Panel]]:
+    """Rows of panels, one for every series observed; of several episodes at most eight an event, so that they fit."""
+    found, rows = _moves(lines), []
+    several = len({str(entry["id"]).split(".")[1] for entry in lines if entry["section"] == "C"}) > 1
+    for title, panels in found.items():
+        names = sorted(panels, key=lambda name: PATH_SERIES.index(name) if name in PATH_SERIES else len(PATH_SERIES))
+        shown = [(_own_title(name, panels), panels[name]) for name in (names[:IN_A_ROW] if several else names)]
+        shown[0] = (f"{title}\n{shown[0][0]}", shown[0][1])
+        rows += [list(row) for row in itertools.batched(shown, IN_A_ROW)]
+    return rows
+
+
+def _own_title(name: str, panels: Mapping[str, Sequence[Entry]]) -> str:
+    """The series, with the first close it is observed from if that is not the others'."""
+    since = _since(panels[name])
+    return name if since == _usual(panels) else f"{name}, from {since}"
+
+
+def _since(entries: Sequence[Entry]) -> str:
+    """Date of the close from which a series is observed."""
+    return str(entries[0]["text"]).partition(", ")[2].partition(" to ")[0]
+
+
+def _usual(panels: Mapping[str, Sequence[Entry]]) -> str:
     """Date of the close from which most series are observed."""
-    dates = [str(rows[0]["text"]).partition(", ")[2].partition(" to ")[0] for rows in panels.values()]
+    dates = [_since(entries) for entries in panels.values()]
     return max(dates, key=dates.count)
 
 
@@ -309,10 +333,16 @@ def _move_panel(ax: Axes, title: str, entries: Sequence[Entry]) -> None:
     spans = [tuple(map(int, str(e["id"]).split(".")[3].split("-"))) for e in entries]
     order = sorted(range(len(entries)), key=lambda i: spans[i][1])
     days = [spans[i][1] - spans[i][0] for i in order]
-    low, median, high, seen = ([entries[i][k] for i in order] for k in ("low", "result", "high", "observed"))
+    columns = ([entries[i][k] for i in order] for k in ("low", "result", "high", "observed"))
+    low, median, high, seen = (np.array(column, dtype=float) for column in columns)
     zero_line(ax)
-    ax.fill_between(days, low, high, color=BLUE, alpha=0.16, linewidth=0)
-    ax.plot(days, median, color=BLUE)
+    if len(set(days)) > 1:
+        ax.fill_between(days, low, high, color=BLUE, alpha=0.16, linewidth=0)
+    else:  # a band of no width
+        ax.vlines(days, low, high, color=BLUE, alpha=0.35, linewidth=6.0)
+        ax.set_xlim(days[0] - 1, days[0] + 1)
+        ax.set_xticks(days)
+    ax.plot(days, median, "o-", color=BLUE, markersize=5 if len(set(days)) == 1 else 2)
     ax.plot(days, seen, "o-", color="black", markersize=3, linewidth=0.9)
     ax.set_ylabel(entries[0]["unit"], fontsize=7.5)
     ax.tick_params(labelsize=7.0)

@@ -77,6 +77,7 @@ EVENT_WORDS: Final = {
     "verbal_intervention": "words on the yen",
     "data_surprise": "{country} data surprise",
 }
+ROOM: Final = 0.015  # of a panel's width, right of the last day
 CLOSE: Final = 0.05  # share of a panel's width: marks nearer to each other share a label
 BANK_WORDS: Final = {"BOJ": "BoJ", "FED": "Fed", "BOE": "BoE", "BANXICO": "Banxico"}
 MOST_LETTERS: Final = 8  # dates of the scenario named in a figure's head; more are marked without words
@@ -244,13 +245,14 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def date_ticks(ax: Axes, dates: np.ndarray, ticks: int = 6) -> None:
-    """Real dates, few ticks."""
+    """Real dates, few ticks, and room for whole marks on the last day."""
     if dates.size <= ticks:
         ax.set_xticks(dates, [f"{day.day} {day:%b}" for day in dates.tolist()])
     else:
         places, labels = _tick_places(dates[0].item(), dates[-1].item(), ticks)
         ax.set_xticks(np.array(places, dtype="datetime64[D]"), labels)
-    ax.set_xlim(dates[0], dates[-1])
+    hours = (dates[-1] - dates[0]).astype("timedelta64[h]").astype(int)
+    ax.set_xlim(dates[0], dates[-1].astype("datetime64[h]") + np.timedelta64(int(np.ceil(ROOM * hours)), "h"))
 
 
 @lru_cache

@@ -10,24 +10,25 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from abm.world.errors import InputError
+from abm.world.errors import InputError, shown
 from abm.world.instruments import FX, IDS, IS_BOND
 
 CONVERGED: Final = "converged"
 NEWS: Final = "news"
 TABLES: Final = ("daily", "flows", "attribution", "events")
 MOST_JSON_BYTES: Final = 20_000_000
+MOST_CHANGES: Final = 4  # that a message tells
 ROWS_PER_GROUP: Final = 131_072
 POLICY_BANKS: Final = {"BOJ": "JPY", "FED": "USD", "ECB": "EUR", "BOE": "GBP", "RBA": "AUD", "BANXICO": "MXN"}
 CROSSES: Final[dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]] = {
@@ -36,6 +37,35 @@ CROSSES: Final[dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]] = {
     "GBPJPY": lambda fx: fx["GBPUSD"] * fx["USDJPY"],
     "MXNJPY": lambda fx: fx["USDJPY"] / fx["USDMXN"],
 }
+
+
+class Kind(NamedTuple):
+    """A kind of results directory. marker: its JSON file and keys it has. files: patterns of the others."""
+
+    what: str
+    marker: str
+    keys: frozenset[str]
+    files: tuple[str, ...]
+
+
+RUN: Final = Kind(
+    "run",
+    "manifest.json",
+    frozenset(("name", "status", "seeds", "seeds_done", "failures", "scenario_hash", "code_hash", "scenario")),
+    ("summary.json", *(f"{table}.parquet" for table in (*TABLES, "measures")), "figures/[01][0-9]_*.png"),
+)
+COMPARISON: Final = Kind(
+    "comparison",
+    "compare.json",
+    frozenset(("a", "b", "difference", "seeds", "code_hash", "measures")),
+    ("differences.parquet", "figures/differences.png"),
+)
+SCORECARD: Final = Kind(
+    "scorecard",
+    "scorecard.json",
+    frozenset(("format", "bars", "seeds", "code_hash", "lines")),
+    ("figures/scorecard.png",),
+)
 CODE: Final = pa.dictionary(pa.int8(), pa.string())
 TIME: Final = pa.timestamp("ms")
 KEYS: Final = [pa.field("seed", pa.int64()), pa.field("day", pa.int16())]
@@ -156,9 +186,9 @@ class TableWriter:
 class RunWriter:
     """Writes the tables of a run into a temporary directory beside its place; `publish` moves it there."""
 
-    def __init__(self, target: Path) -> None:
-        self.target = Path(target)
-        require_replaceable(self.target)
+    def __init__(self, target: Path, kind: Kind = RUN) -> None:
+        self.target, self.kind = Path(target), kind
+        require_replaceable(self.target, kind)
         self.target.parent.mkdir(parents=True, exist_ok=True)
         self.directory = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent))
         os.chmod(self.directory, 0o755)
@@ -182,30 +212,48 @@ class RunWriter:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def publish(self) -> Path:
-        """Move the finished directory to its place, replacing an earlier run of the same path."""
+        """Move the finished directory to its place, replacing earlier results of the same kind."""
         self.close()
-        return publish(self.directory, self.target)
+        return publish(self.directory, self.target, self.kind)
 
 
-def require_replaceable(target: Path) -> None:
-    """InputError if the path holds anything but an earlier run or comparison."""
-    if not target.exists():
-        return
-    ours = target.is_dir() and any(
-        (target / name).is_file() for name in ("manifest.json", "compare.json", "scorecard.json")
-    )
-    if not ours and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f"{target}: exists and is not a run directory; choose another path or empty it")
+def require_replaceable(target: Path, kind: Kind) -> None:
+    """InputError if the path holds anything but earlier results of the same kind, no other file among them."""
+    why = "is a file" if target.exists() and not target.is_dir() else _not_of(target, kind)
+    if why:
+        allowed = f"a new or empty directory or that of an earlier {kind.what} is needed"
+        raise InputError(f"{target}: {why}, but {allowed}; choose another path")
 
 
-def publish(directory: Path, target: Path) -> Path:
-    """Rename a finished directory to its target; an earlier run there is replaced."""
+def _not_of(directory: Path, kind: Kind) -> str:
+    """Why a directory is not one of this kind, or would lose something else if it were deleted; empty if neither."""
+    if not directory.is_dir() or not any(directory.iterdir()):
+        return ""
+    if not kind.keys <= _keys(directory / kind.marker):
+        return f"is not the directory of a {kind.what}"
+    known = {directory / kind.marker, directory / "figures", *(f for p in kind.files for f in directory.glob(p))}
+    other = sorted(path for path in directory.rglob("*") if path not in known)
+    return f"also holds {other[0].relative_to(directory)}, which is not of the {kind.what}" if other else ""
+
+
+def _keys(file: Path) -> set[str]:
+    try:
+        return set(read_json(file, "a JSON object"))
+    except InputError:
+        return set()
+
+
+def publish(directory: Path, target: Path, kind: Kind) -> Path:
+    """Rename a finished directory to its target; earlier results there are replaced.
+
+    What was put there since `require_replaceable` is not deleted: the old directory then stays beside the new one.
+    """
     old = None
     if target.exists() and any(target.iterdir()):
         old = directory.with_name(directory.name + "-replaced")
         os.rename(target, old)
     os.rename(directory, target)
-    if old is not None:
+    if old is not None and not _not_of(old, kind):
         shutil.rmtree(old, ignore_errors=True)
     return target
 
@@ -260,6 +308,32 @@ def content_hash(content: Any) -> str:
     """SHA-256 of the content as sorted JSON."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def changes(old: Any, new: Any) -> dict[str, tuple[Any, Any]]:
+    """Where two JSON contents differ: dotted name to the old and the new value, None where there is none."""
+    before, after = dict(_leaves(old)), dict(_leaves(new))
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return {name: (before.get(name), after.get(name)) for name in names}
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{name}.{key}" if name else key)
+    elif isinstance(value, list) and value and all(isinstance(inner, dict) for inner in value):
+        for number, inner in enumerate(value, start=1):
+            yield from _leaves(inner, f"{name}[{number}]")
+    else:
+        yield name, value
+
+
+def changes_in_words(old: Any, new: Any) -> str:
+    """The first few of `changes`, and how many more there are; empty if there is none."""
+    found = changes(old, new)
+    told = [f"{name} is {shown(b)} and was {shown(a)}" for name, (a, b) in list(found.items())[:MOST_CHANGES]]
+    more = f", and {len(found) - len(told)} more" if len(found) > len(told) else ""
+    return "; ".join(told) + more
 
 
 @dataclass(frozen=True)

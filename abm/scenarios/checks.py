@@ -4,8 +4,8 @@ import datetime as dt
 import json
 import math
 import types
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, Union, get_args, get_origin
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
@@ -27,7 +27,7 @@ LIMIT_WORDS = ((Ge, "ge", "from"), (Gt, "gt", "above"), (Le, "le", "to"), (Lt, "
 
 def allowed_values(field: FieldInfo) -> str:
     """What a field may hold, in words: its type, its range and its unit."""
-    parts = [_type_in_words(field.annotation), *_limits(field)]
+    parts = [_type_in_words(field.annotation), *_limits(field.metadata)]
     unit = unit_and_source(field)[0]
     return " ".join(parts) + (f" ({unit})" if unit else "")
 
@@ -42,6 +42,9 @@ def _type_in_words(kind: Any) -> str:
     origin = get_origin(kind)
     if origin is Literal:
         return "one of " + ", ".join(map(str, get_args(kind)))
+    if origin is Annotated:
+        inner, *limits = get_args(kind)
+        return " ".join([_type_in_words(inner), *_limits(_unpacked(limits))])
     if origin in (Union, types.UnionType):
         return " or ".join(_type_in_words(k) for k in get_args(kind) if k is not types.NoneType)
     if origin in (tuple, list):
@@ -49,11 +52,16 @@ def _type_in_words(kind: Any) -> str:
     return PLAIN_TYPES.get(kind, getattr(kind, "__name__", str(kind)))
 
 
-def _limits(field: FieldInfo) -> list[str]:
+def _unpacked(metadata: Iterable[Any]) -> list[Any]:
+    """The limits of an annotation, those that a field in it holds among them."""
+    return [limit for item in metadata for limit in (item.metadata if isinstance(item, FieldInfo) else [item])]
+
+
+def _limits(metadata: Iterable[Any]) -> list[str]:
     return [
         f"{word} {_limit(getattr(limit, attribute))}"
         for kind, attribute, word in LIMIT_WORDS
-        for limit in field.metadata
+        for limit in metadata
         if isinstance(limit, kind)
     ]
 

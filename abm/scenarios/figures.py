@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from abm.scenarios.checks import is_finite_number
-from abm.world.errors import InputError, unknown_name, wrong_value
+from abm.world.errors import InputError, shown, unknown_name, wrong_value
 
 PROVENANCE = ("unit", "date", "source", "conf")
 CONFIDENCES = {
@@ -126,7 +126,7 @@ def _figure(node: Any, rule: Rule, where: str, said: Mapping[str, Any], key: str
     said = {"unit": rule.unit, **said} if isinstance(rule, Parameter) else said
     for word in ("value", *PROVENANCE):
         if word not in said:
-            raise InputError(f"{where}: {key} has no {word}; give it in the figure or once for its table")
+            raise InputError(f"{where}: {key} has no {word}; {_form(key, rule, said)}")
     value = rule.check(said["value"], where, key)
     if said["unit"] != rule.unit and not isinstance(rule, Parameter):
         raise wrong_value(where, f"{key}.unit", said["unit"], repr(rule.unit))
@@ -135,6 +135,13 @@ def _figure(node: Any, rule: Rule, where: str, said: Mapping[str, Any], key: str
     if not isinstance(said["source"], str) or not said["source"].strip():
         raise wrong_value(where, f"{key}.source", said["source"], "text that names the publisher or the method")
     return Figure(value, rule.unit, as_date(said["date"], where, f"{key}.date"), said["source"], said["conf"])
+
+
+def _form(key: str, rule: Rule, said: Mapping[str, Any]) -> str:
+    """How a figure is written, by the example of one that lacks something."""
+    words = f'value = {shown(said.get("value", "..."))}, unit = "{rule.unit}", source = "who says so", conf = "M"'
+    name = key.rpartition(".")[2]
+    return f"write {name} = {{ {words} }}, or once for its table what all its figures share"
 
 
 def fold(figures: Mapping[Path, Figure]) -> dict[str, Any]:

@@ -323,9 +323,10 @@ def _event(table: Any, where: str, label: str, dates: Sequence[dt.date]) -> Even
     if not isinstance(kind, str) or kind not in EVENT_KINDS:
         raise unknown_name(where, "event kind", str(kind), EVENT_KINDS, f"{label}.kind = {shown(kind)}")
     model = EVENT_KINDS[kind]
-    if "cause" in table:
-        allowed = set(model.model_fields) - {"cause"}
-        raise unknown_name(where, "key", "cause", allowed, f"{label}.cause = {shown(table['cause'])}")
+    allowed = set(model.model_fields) - {"cause"}  # which the program sets
+    for key in table:
+        if key not in allowed:
+            raise unknown_name(where, "key", key, allowed, f"{label}.{key} = {shown(table[key])}")
     when = [key for key in ("date", "day") if key in table]
     if len(when) != 1:
         raise InputError(f"{where}: {label} ({kind}) has {' and '.join(when) or 'neither date nor day'}; give one")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field
@@ -94,6 +94,11 @@ class Scenario:
             later = [date for date in self.state.meetings.get(bank, ()) if date > self.dates[-1]]
             out[bank] = (*own, *later)
         return out
+
+    def shortened(self, days: int) -> Self:
+        """The same run broken off earlier."""
+        events = tuple(event for event in self.events if (event.day or 0) <= days)
+        return replace(self, days=days, dates=self.dates[: days + 1], events=events)
 
     def with_event(self, event: Event, day: int) -> "Scenario":
         """The scenario with one more event on a trading day; nothing about the days before changes.

@@ -4,41 +4,69 @@ Both runs of a pair share every random draw, so the difference of a pair is the 
 scenarios; its spread over seeds is the spread of the effect, not of the world.
 """
 
+import datetime as dt
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from scipy import stats
 
 from abm.output.measures import MEASURES, median_interval, quantiles
 from abm.output.report import WIDTH, formatted
-from abm.output.tables import RunWriter, require_replaceable, series_column, write_json
+from abm.output.tables import (
+    COMPARISON,
+    MOST_CHANGES,
+    RunWriter,
+    as_json,
+    changes,
+    require_replaceable,
+    series_column,
+    write_json,
+)
 from abm.study.ensemble import Build, Failure, Job, Result, Scenario, market_model, run_jobs
 from abm.study.run import Interrupted, code_hash, default_directory, git_revision, package_versions, seed_list
+from abm.world.errors import InputError
 
 KEY_SERIES: Final = ("JGB30", "JGB40", "UST10", "UST30", "USDJPY", "NIKKEI", "NASDAQ", "BTC")
+WHAT_IS_SHOWN: Final = (
+    "median A, median B: over the seeds. mean B-A: of the differences on the same seed, so not the difference of the "
+    "medians; with its 95 % interval, bold where that excludes zero."
+)
 RESAMPLES: Final = 4000
 RESAMPLING_SEED: Final = 20260113
 SMALLEST_ERROR: Final = 1e-6  # of a resample, as a part of the sample's
+SMALL_ERROR: Final = 0.1  # likewise: the t statistic is then ten times as large for the same distance
+MOST_SMALL: Final = 0.01  # share of resamples with so small an error that an interval made of them bears
+
+
+class Comparable(Scenario, Protocol):
+    """What a comparison needs of a scenario. dates: of every day, day 0 first."""
+
+    @property
+    def dates(self) -> Sequence[dt.date]: ...
+
+    def shortened(self, days: int) -> Self:
+        """The same run broken off earlier."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """B less A on paired seeds.
+    """B less A on paired seeds, over the days that both have.
 
-    differences: one row per seed and measure: seed, measure, a, b, difference. table: one row per measure: text, unit,
-    seeds, medians of A and B, median and mean difference each with its 95 % interval, share of seeds in which B is
-    higher. paths: key series of every pair, name -> (2, seeds, days). failures: seeds left out, with the scenario.
-    path: where it is saved.
+    title: what is less what. notes: what A and B are, and what was cut. differences: one row per seed and measure:
+    seed, measure, a, b, difference. table: one row per measure: text, unit, seeds, medians of A and B, median and mean
+    difference each with its 95 % interval, share of seeds in which B is higher. paths: key series of every pair, name
+    -> (2, seeds, days). failures: seeds left out, with the scenario. path: where it is saved.
     """
 
-    a: str
-    b: str
+    title: str
+    notes: tuple[str, ...]
     seeds: tuple[int, ...]
     differences: pd.DataFrame
     table: pd.DataFrame
@@ -49,8 +77,8 @@ class Comparison:
 
 
 def compare(
-    a: Scenario,
-    b: Scenario,
+    a: Comparable,
+    b: Comparable,
     seeds: int | Iterable[int] = 20,
     *,
     workers: int | None = None,
@@ -61,16 +89,18 @@ def compare(
 ) -> Comparison:
     """Run both scenarios on the same seeds and save the paired differences.
 
-    seeds: how many (1 ... n) or which. out: directory, by default a new one under ``results``. Seeds on which either
-    failed are left out and named in `failures`. Raises `Interrupted`, keeping nothing.
+    seeds: how many (1 ... n) or which. out: directory, by default a new one under ``results``; an earlier comparison
+    there is replaced. Seeds on which either failed are left out and named in `failures`; the longer scenario is cut to
+    the length of the shorter. Raises InputError if they do not open in the same state on the same day, and
+    `Interrupted`, keeping nothing.
     """
     wanted = seed_list(seeds)
     target = Path(out) if out is not None else default_directory(f"{a.name}-vs-{b.name}")
-    require_replaceable(target)
+    require_replaceable(target, COMPARISON)
     comparison = paired(a, b, wanted, workers=workers, progress=progress, build=build)
-    writer = RunWriter(target)
+    writer = RunWriter(target, COMPARISON)
     try:
-        _save(comparison, writer.directory, a, b, figures)
+        _save(comparison, writer.directory, *_equally_long(a, b), figures)
         writer.publish()
     except BaseException:
         writer.discard()
@@ -79,8 +109,8 @@ def compare(
 
 
 def paired(
-    a: Scenario,
-    b: Scenario,
+    a: Comparable,
+    b: Comparable,
     seeds: int | Iterable[int],
     *,
     workers: int | None = None,
@@ -89,6 +119,9 @@ def paired(
 ) -> Comparison:
     """The comparison without files."""
     wanted = seed_list(seeds)
+    _require_same_opening(a, b)
+    title, notes = _title(a, b), _notes(a, b)
+    a, b = _equally_long(a, b)
     jobs = [Job(side, seed) for seed in wanted for side in (0, 1)]
     rows: list[dict[str, Any]] = []
     series: dict[str, list[list[np.ndarray]]] = {name: [] for name in KEY_SERIES}
@@ -109,8 +142,57 @@ def paired(
     frame = pd.DataFrame(rows, columns=["seed", "measure", "a", "b", "difference"])
     done = tuple(dict.fromkeys(frame["seed"].tolist()))
     paths = {name: _stacked(pairs) for name, pairs in series.items()}
-    length = min((p.shape[2] for p in paths.values()), default=0)
-    return Comparison(a.name, b.name, done, frame, tabulate(frame), paths, dates[:length], tuple(failures))
+    return Comparison(title, notes, done, frame, tabulate(frame), paths, dates, tuple(failures))
+
+
+def _require_same_opening(a: Comparable, b: Comparable) -> None:
+    """InputError if the scenarios open in different states or on different days: levels would differ by no effect."""
+    days = 1 + min(a.days, b.days)
+    if a.dates[:days] == b.dates[:days] and _figures(a) == _figures(b):
+        return
+    raise InputError(
+        f"{a.name} {_opening(a)} and {b.name} {_opening(b)}, but only scenarios with one opening can be compared; give "
+        "both the same state and start"
+    )
+
+
+def _opening(scenario: Comparable) -> str:
+    state = scenario.resolved().get("state", {}).get("name", "its own state")
+    return f"opens in {state} ({scenario.dates[0]}, first day {scenario.dates[1]})"
+
+
+def _figures(scenario: Comparable) -> dict[str, Any]:
+    """The opening state without its name and title."""
+    state = scenario.resolved().get("state", {})
+    return {key: value for key, value in state.items() if key not in ("name", "title")}
+
+
+def _equally_long(a: Comparable, b: Comparable) -> tuple[Comparable, Comparable]:
+    """Both over the days that both have."""
+    days = min(a.days, b.days)
+    return (a if a.days == days else a.shortened(days)), (b if b.days == days else b.shortened(days))
+
+
+def _title(a: Comparable, b: Comparable) -> str:
+    return f"{b.name} less {a.name}" if a.name != b.name else f"{a.name}, B less A"
+
+
+def _notes(a: Comparable, b: Comparable) -> tuple[str, ...]:
+    """What A and B are, by what differs where their names do not, and what is cut."""
+    short, long = sorted((a, b), key=lambda scenario: scenario.days)
+    cut = f"{long.name} has {long.days} trading days and is cut to the {short.days} of {short.name}."
+    first, second = _what_differs(*_equally_long(a, b)) if a.name == b.name else ("", "")
+    who = f"A is {a.name}{first}, B is {b.name}{second}."
+    return (who, cut) if short.days < long.days else (who,)
+
+
+def _what_differs(a: Comparable, b: Comparable) -> tuple[str, str]:
+    """The first few values that differ, of A and of B, in words."""
+    found = list(changes(a.resolved(), b.resolved()).items())
+    more = f" and {len(found) - MOST_CHANGES} more" if len(found) > MOST_CHANGES else ""
+    told = [(name.removeprefix("set.").removeprefix("scenario."), values) for name, values in found[:MOST_CHANGES]]
+    first, second = (", ".join(f"{name} = {as_json(v[side]).strip()}" for name, v in told) for side in (0, 1))
+    return (f" with {first}{more}", f" with {second}{more}") if told else ("", "")
 
 
 def _pairs(results: Iterator[Result]) -> Iterator[tuple[Result, Result]]:
@@ -134,11 +216,8 @@ def _path(result: Result, series: str) -> np.ndarray:
 
 
 def _stacked(pairs: list[list[np.ndarray]]) -> np.ndarray:
-    """(2, seeds, days), cut to the shorter of the two scenarios."""
-    if not pairs:
-        return np.empty((2, 0, 0))
-    days = min(min(x.size, y.size) for x, y in pairs)
-    return np.array([[x[:days], y[:days]] for x, y in pairs]).transpose(1, 0, 2)
+    """(2, seeds, days)."""
+    return np.array(pairs).transpose(1, 0, 2) if pairs else np.empty((2, 0, 0))
 
 
 # -- statistics ----------------------------------------------------------------------------------------------------
@@ -177,7 +256,9 @@ def _row(pairs: np.ndarray) -> dict[str, float]:
 def bootstrap_interval(x: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Studentised bootstrap interval of the mean (Efron and Tibshirani 1993, section 12.5); NaN below four values.
 
-    The t statistic of resamples takes the place of Student's, so that skewed differences get skewed intervals.
+    The t statistic of resamples takes the place of Student's, so that skewed differences get skewed intervals. It is
+    Student's where more than one in a hundred resamples has nearly equal values (a standard error below a tenth of the
+    sample's), as with few seeds or many ties: the statistic of those is as large as chance has it, or none.
     """
     n = x.size
     if n < 4:
@@ -188,9 +269,12 @@ def bootstrap_interval(x: np.ndarray, level: float = 0.95) -> tuple[float, float
         return mean, mean
     draws = x[np.random.default_rng(RESAMPLING_SEED).integers(0, n, (RESAMPLES, n))]
     errors = draws.std(axis=1, ddof=1) / math.sqrt(n)
+    tail = 0.5 * (1.0 - level)
+    if np.mean(errors < SMALL_ERROR * error) > MOST_SMALL:
+        half = float(stats.t.ppf(1.0 - tail, n - 1)) * error
+        return mean - half, mean + half
     usable = errors > SMALLEST_ERROR * error  # a resample of equal values has no t statistic, nor has one of dust
     t = (draws.mean(axis=1)[usable] - mean) / errors[usable]
-    tail = 0.5 * (1.0 - level)
     low, high = np.quantile(t, (1.0 - tail, tail))
     return mean - float(low) * error, mean - float(high) * error
 
@@ -198,12 +282,14 @@ def bootstrap_interval(x: np.ndarray, level: float = 0.95) -> tuple[float, float
 # -- output --------------------------------------------------------------------------------------------------------
 
 
-def _save(c: Comparison, directory: Path, a: Scenario, b: Scenario, figures: bool) -> None:
+def _save(c: Comparison, directory: Path, a: Comparable, b: Comparable, figures: bool) -> None:
     """compare.json, differences.parquet and the figure."""
     content = {
         "a": {"name": a.name, "title": a.title, "hash": a.hash, "scenario": a.resolved()},
         "b": {"name": b.name, "title": b.title, "hash": b.hash, "scenario": b.resolved()},
         "difference": "b less a, paired by seed",
+        "notes": list(c.notes),
+        "days": a.days,
         "seeds": list(c.seeds),
         "failures": [{"scenario": name, **asdict(failure)} for name, failure in c.failures],
         "git_revision": git_revision(),
@@ -217,16 +303,23 @@ def _save(c: Comparison, directory: Path, a: Scenario, b: Scenario, figures: boo
         from abm.output.paired import draw_differences  # matplotlib takes a second to load
 
         (directory / "figures").mkdir()
-        draw_differences(directory / "figures" / "differences.png", f"{c.b} less {c.a}", c.dates, c.paths)
+        draw_differences(directory / "figures" / "differences.png", c.title, c.notes, c.dates, c.paths)
 
 
 def difference_table(c: Comparison, everything: bool = False) -> Table:
     """Medians of both, mean difference with its 95 % interval, for the headline measures (or all)."""
-    title = f"{c.b} less {c.a}: {len(c.seeds)} paired seeds, mean difference with 95 % interval"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, width=WIDTH)
+    table = Table(
+        title=f"{c.title}: {len(c.seeds)} paired seeds, {len(c.dates) - 1} trading days",
+        caption=" ".join((*c.notes, WHAT_IS_SHOWN)),
+        title_justify="left",
+        caption_justify="left",
+        box=None,
+        pad_edge=False,
+        width=WIDTH,
+    )
     table.add_column("measure", ratio=1)
     table.add_column("unit", style="dim")
-    for name in ("A", "B", "difference", "95 %"):
+    for name in ("median A", "median B", "mean B-A", "95 %"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in c.table.to_dict(orient="records"):
         measure = MEASURES[row["measure"]]

@@ -9,15 +9,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from abm.scenarios import Scenario, load_scenario, scenario_names
+from abm.scenarios import Scenario, load_scenario, state_names
 from abm.scenarios.calendar import trading_dates
 from abm.scenarios.checks import is_finite_number
-from abm.scenarios.files import NAME, Document, locate, packaged_names, read
+from abm.scenarios.files import NAME, PACKAGED_SCENARIOS, Document, locate, packaged_names, read
 from abm.scenarios.loader import OBSERVED, scenario_of
 from abm.scenarios.state import state_rules
 from abm.study.lines import Line, line, share_line
 from abm.study.moments import calm_sd
-from abm.study.paths import Paths, experiment, run_paths, series_names, shortened, unit_of
+from abm.study.paths import Paths, experiment, run_paths, series_names, unit_of
 from abm.study.targets import EPISODES, responsible, targets
 from abm.world.errors import InputError, shown, unknown_name, wrong_value
 
@@ -78,7 +78,7 @@ def load_episode(name_or_path: str | Path, overrides: Mapping[str, Any] | None =
     dates = trading_dates(scenario.state.date, scenario.start, LONGEST)
     observed = tuple(_observed(row, f"observed {i}", where, dates) for i, row in enumerate(rows, start=1))
     _refuse_twins(rows, where)
-    return Episode(shortened(scenario, max(row.to for row in observed)), observed)
+    return Episode(scenario.shortened(max(row.to for row in observed)), observed)
 
 
 def _completed(document: Document) -> Document:
@@ -101,22 +101,28 @@ def _completed(document: Document) -> Document:
             settings.setdefault(f"switches.{rule}", False)
     own = {section: table.pop(section) for section in state_rules() if section in table}
     if own or isinstance(table.get("state"), dict):
-        table["state"] = _own_state({**table.get("state", {}), **own}, header, document.where)
+        table["state"] = _own_state({**table.get("state", {}), **own}, header, document)
     return replace(document, table=table)
 
 
-def _own_state(state: dict[str, Any], header: dict[str, Any], where: str) -> dict[str, Any]:
-    """An opening of the episode's own: dated, named and sourced by the episode where it does not say."""
+def _own_state(state: dict[str, Any], header: dict[str, Any], document: Document) -> dict[str, Any]:
+    """An opening of the episode's own: dated, named and sourced by the episode where it does not say.
+
+    What the episode does not say either, its start or the state beneath, is that of the scenario it extends.
+    """
     about = {
         "name": header["name"],
         "title": f"Opening of {header['name']}",
-        "source": f"given in {where}",
+        "source": f"given in {document.where}",
         "conf": "M",
     }
     if "state" in header:
         about["extends"] = header.pop("state")
-    elif header.get("extends") in scenario_names():
-        about["extends"] = load_scenario(header["extends"]).state.name
+    elif isinstance(header.get("extends"), str):
+        parent = load_scenario(locate(header["extends"], PACKAGED_SCENARIOS, "scenario", document, "scenario.extends"))
+        about["date"] = parent.start
+        if parent.state.name in state_names():
+            about["extends"] = parent.state.name
     if "start" in header:
         about["date"] = header["start"]
     return {**about, **{key: _with_units(node, state_rules().get(key)) for key, node in state.items()}}

@@ -9,7 +9,7 @@ import numpy as np
 from abm.scenarios import Scenario, load_scenario
 from abm.study.lines import Line, all_of, line, ratio
 from abm.study.moments import YEAR_DAYS, calm_sd
-from abm.study.paths import Experiment, Paths, experiment, run_paths, shortened, with_events
+from abm.study.paths import Experiment, Paths, experiment, run_paths, with_events
 from abm.study.targets import targets
 from abm.world import events as ev
 from abm.world.economy import next_day
@@ -51,16 +51,15 @@ def impact_experiments(
     tn = _usd_bn_per_tn(quiet)
     runs = {"quiet": quiet, "no ticket": silent, "shock": shock}
     runs["quiet: ust sale"] = with_events(quiet, flow("UST10", -100.0, MONTH))
-    runs["quiet: super-longs"] = shortened(with_events(quiet, *_super_longs(quiet, tn, 1)), 2)
+    runs["quiet: super-longs"] = with_events(quiet, *_super_longs(quiet, tn, 1)).shortened(2)
     runs["shock: super-longs"] = with_events(shock, *_super_longs(shock, tn, STRESSED_DAY))
-    runs["quiet: jgb30"] = shortened(with_events(quiet, flow("JGB30", -4.0 * tn)), 2)
-    runs["quiet: intervention"] = shortened(with_events(quiet, ev.FxIntervention(day=1, amount_jpy_tn=1.0)), MONTH)
-    runs["quiet: purchase"] = shortened(
-        with_events(quiet, ev.AssetPurchase(day=1, market="JGB10", amount_jpy_tn=1.0)), MONTH
-    )
+    runs["quiet: jgb30"] = with_events(quiet, flow("JGB30", -4.0 * tn)).shortened(2)
+    runs["quiet: intervention"] = with_events(quiet, ev.FxIntervention(day=1, amount_jpy_tn=1.0)).shortened(MONTH)
+    purchase = ev.AssetPurchase(day=1, market="JGB10", amount_jpy_tn=1.0)
+    runs["quiet: purchase"] = with_events(quiet, purchase).shortened(MONTH)
     runs["no ticket: check"] = with_events(silent, ev.RateCheck(day=1))
     for size in (1, 2):
-        runs[f"quiet: btc {size}"] = shortened(with_events(quiet, flow("BTC", -float(size))), 2)
+        runs[f"quiet: btc {size}"] = with_events(quiet, flow("BTC", -float(size))).shortened(2)
     runs |= {f"quiet: slope {market}": _slope_run(quiet, market) for group in SLOPES.values() for market in group}
     more = {"shock": 4, "shock: super-longs": 4}  # news stays on there, so more seeds
     return {name: experiment(run, _more(seeds, more.get(name, 1))) for name, run in runs.items()}

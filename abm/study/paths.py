@@ -164,12 +164,6 @@ def with_events(scenario: Scenario, *events: Event) -> Scenario:
     return replace(scenario, events=tuple(sorted([*scenario.events, *dated], key=lambda e: e.day or 0)))
 
 
-def shortened(scenario: Scenario, days: int) -> Scenario:
-    """The same run broken off earlier."""
-    events = tuple(event for event in scenario.events if (event.day or 0) <= days)
-    return replace(scenario, days=days, dates=scenario.dates[: days + 1], events=events)
-
-
 class NothingLeft(RuntimeError):
     """Every seed of an experiment failed."""
 

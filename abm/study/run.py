@@ -16,7 +16,7 @@ from typing import Any, Final
 import pandas as pd
 
 from abm.output import measures
-from abm.output.tables import RunDirectory, RunWriter, require_replaceable, write_json
+from abm.output.tables import RUN, RunDirectory, RunWriter, changes_in_words, require_replaceable, write_json
 from abm.study.ensemble import (
     Build,
     Failure,
@@ -114,14 +114,15 @@ def run(
     """Run a scenario on every seed and save it.
 
     seeds: how many (1, 2, ... n) or which. workers: processes, by default one per core. out: directory, by default a
-    new one under ``results``; an earlier run there is replaced, or taken up where it was interrupted if it is the
-    same scenario. build: makes the model from scenario and seed. Raises `Interrupted` (a KeyboardInterrupt) after
-    keeping what is done; a seed that fails is in `failures`, the others go on.
+    new one under ``results``; an earlier run there is replaced, or taken up where it was interrupted. build: makes the
+    model from scenario and seed. Raises InputError if the directory holds anything else, or an interrupted run of
+    another scenario, code or seeds, and `Interrupted` (a KeyboardInterrupt) after keeping what is done; a seed that
+    fails is in `failures`, the others go on.
     """
     wanted = seed_list(seeds)
     target = Path(out) if out is not None else default_directory(scenario.name)
-    require_replaceable(target)
-    earlier = _earlier(target, scenario)
+    require_replaceable(target, RUN)
+    earlier = _earlier(target, scenario, wanted)
     writer = RunWriter(target)
     try:
         begun, state = time.monotonic(), _Progress()
@@ -219,14 +220,30 @@ class _Earlier:
         return {name: float(row[name].iloc[0]) for name in row.columns}
 
 
-def _earlier(target: Path, scenario: Scenario) -> _Earlier | None:
-    """What can be taken up at this place: same scenario, same code, interrupted."""
+def _earlier(target: Path, scenario: Scenario, wanted: Sequence[int]) -> _Earlier | None:
+    """The interrupted run at this place, None if there is none. InputError if its seeds would be lost."""
     if not (target / "manifest.json").is_file():
         return None
     directory = RunDirectory.open(target)
     manifest = directory.manifest
-    same = manifest.get("scenario_hash") == scenario.hash and manifest.get("code_hash") == code_hash()
-    return _Earlier(directory) if same and manifest["status"] == "interrupted" and manifest["seeds_done"] else None
+    if manifest["status"] != "interrupted" or not manifest["seeds_done"]:
+        return None
+    if differs := _other_run(manifest, scenario, wanted):
+        raise InputError(
+            f"{target}: holds {len(manifest['seeds_done'])} seeds of another interrupted run: {differs}; go back to "
+            "that one, or choose another --out"
+        )
+    return _Earlier(directory)
+
+
+def _other_run(manifest: dict[str, Any], scenario: Scenario, wanted: Sequence[int]) -> str:
+    """In what an interrupted run differs from the one asked for, in words; empty if that can take it up."""
+    if manifest["scenario_hash"] != scenario.hash:
+        return changes_in_words(manifest["scenario"], scenario.resolved()) or "its scenario has another hash"
+    if manifest["code_hash"] != code_hash():
+        return f"its code was revision {manifest.get('git_revision')} and is {git_revision()}, changes included"
+    dropped = sorted({*manifest["seeds_done"]} - {*wanted})
+    return f"seed {dropped[0]} is done there and not asked for" if dropped else ""
 
 
 def _how_to_resume(target: Path, state: _Progress, wanted: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ from abm.study.episodes import Episode, episode_lines_of, episode_names, load_ep
 from abm.study.impact import MONTH, SLOPES, impact_experiments, impact_lines_of, slope_runs
 from abm.study.lines import Line
 from abm.study.moments import CALM, calm_experiments, calm_lines_of
-from abm.study.paths import Experiment, experiment, run_paths, shortened
+from abm.study.paths import Experiment, experiment, run_paths
 from abm.study.smm import Target, Targets
 from abm.study.targets import read_calm_targets
 
@@ -101,5 +101,5 @@ def _short_impact(experiments: dict[str, Experiment]) -> dict[str, Experiment]:
     out = {name: run for name, run in experiments.items() if name not in slope_runs()}
     for market in SLOPES["shares"]:
         run = experiments[f"quiet: slope {market}"]
-        out[f"quiet: slope {market}"] = experiment(shortened(run.trial.scenario, MONTH), run.seeds)
+        out[f"quiet: slope {market}"] = experiment(run.trial.scenario.shortened(MONTH), run.seeds)
     return out

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from abm.output.tables import RunWriter, require_replaceable, write_json
+from abm.output.tables import SCORECARD, RunWriter, require_replaceable, write_json
 from abm.scenarios import load_scenario
 from abm.study.ensemble import Failure
 from abm.study.episodes import Episode, episode_lines, episode_lines_of, episode_names, load_episode
@@ -131,13 +131,14 @@ def validate(
 
     sections: of A, B, C, S. episodes: files or packaged names for section C, by default the packaged ones. seeds,
     days: for a quick look, seeds of every ensemble at most and days of the calm year; by default 100 x 250 calm, 200
-    per episode. overrides: "sector.parameter" or "switches.rule" to value, as for `--set`. out: directory. state,
-    calm_targets: files of an opening state and of targets for section A, which is then scored without its stress lines.
+    per episode. overrides: "sector.parameter" or "switches.rule" to value, as for `--set`. out: directory; an earlier
+    scorecard there is replaced. state, calm_targets: files of an opening state and of targets for section A, which is
+    then scored without its stress lines.
     Raises `Interrupted`, keeping nothing, and InputError before anything is computed.
     """
     target = Path(out) if out is not None else default_directory("validate")
     if save:
-        require_replaceable(target)
+        require_replaceable(target, SCORECARD)
     begun = time.monotonic()
     own = None if state is None and calm_targets is None else _Own.of(state, calm_targets)
     plan = _Plan.of(sections, episodes, seeds, days, overrides, own)
@@ -169,7 +170,7 @@ def _failures(runs: Mapping[str, Paths]) -> tuple[tuple[str, Failure], ...]:
 
 
 def _save(card: Scorecard, target: Path, figures: bool) -> None:
-    writer = RunWriter(target)
+    writer = RunWriter(target, SCORECARD)
     try:
         write_json(writer.directory / "scorecard.json", card.document(), rows=True)
         if figures:

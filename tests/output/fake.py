@@ -6,7 +6,7 @@ import os
 import signal
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -77,6 +77,13 @@ class FakeScenario:
         return vars(self) | {"start": str(self.start)}
 
     @property
+    def dates(self) -> tuple[dt.date, ...]:
+        return tuple(pd.bdate_range(self.start, periods=self.days + 1).date)
+
+    def shortened(self, days: int) -> Self:
+        return replace(self, days=days)
+
+    @property
     def hash(self) -> str:
         return hashlib.sha256(repr(self).encode()).hexdigest()
 
@@ -108,7 +115,7 @@ class FakeModel:
         self.log_price = log_price_of_level(np.array([LEVELS[i] for i in IDS]))
         self.public = opening_public()
         self.equity = np.linspace(50.0, 900.0, len(SECTORS))
-        self.dates = pd.bdate_range(scenario.start, periods=scenario.days + 1).date
+        self.dates = scenario.dates
         self.carry, self.interest, self.stress = 62.0, 61.0, 0.1
         self._record(np.zeros(N_MARKETS), np.zeros(N_MARKETS), self._nothing(), self._nothing(), 0.0)
 

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.dates import date2num
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
 
 from abm.output import plots
 from abm.output.paired import draw_differences
-from abm.output.style import RC, Paths, _tick_places, drawing, event_words
+from abm.output.style import RC, Paths, _tick_places, date_ticks, drawing, event_words
 from abm.output.tables import RunDirectory
 from abm.study.run import run
 from tests.output.conftest import DAYS
@@ -93,12 +95,21 @@ def test_date_ticks_are_few_and_at_least_two(days: int, most: int) -> None:
     assert all(labels)
 
 
+@pytest.mark.parametrize("days", [2, 60, 250])
+def test_a_mark_on_the_last_day_is_not_cut(days: int) -> None:
+    ax = Figure(figsize=(11, 3), layout="constrained").subplots()
+    dates = np.arange(days).astype("datetime64[D]")
+    date_ticks(ax, dates)
+    right_of_it = ax.transAxes.inverted().transform(ax.transData.transform((date2num(dates[-1]), 0.0)))[0]
+    assert 0.95 < right_of_it < 0.99
+
+
 def test_differences_of_pairs_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RC, "figure.dpi", 40)
     dates = np.arange("2026-01-13", "2026-02-13", dtype="datetime64[D]")
     rng = np.random.default_rng(0)
     paths = {name: rng.uniform(1.0, 2.0, (2, 5, dates.size)) for name in ("JGB30", "USDJPY")}
     with pytest.raises(ValueError, match="zip"):  # eight panels, two series
-        draw_differences(tmp_path / "d.png", "b less a", dates, paths)
+        draw_differences(tmp_path / "d.png", "b less a", ("A is a, B is b.",), dates, paths)
     more = {n: paths["JGB30"] for n in ("JGB30", "JGB40", "UST10", "UST30", "USDJPY", "NIKKEI", "NASDAQ", "BTC")}
-    assert draw_differences(tmp_path / "d.png", "b less a", dates, more).stat().st_size > 5_000
+    assert draw_differences(tmp_path / "d.png", "b less a", ("A is a, B is b.",), dates, more).stat().st_size > 5_000

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.axes import Axes
 from rich.console import Console
 
+from abm.output import scorecard
 from abm.output.scorecard import draw, number, read, show, span
 
 
@@ -105,6 +107,34 @@ def test_a_page_of_one_section(directory: Path, section: str) -> None:
     document = {**read(directory), "lines": [e for e in DOCUMENT["lines"] if e["section"] == section]}  # type: ignore[attr-defined]
     (directory / "scorecard.json").write_text(json.dumps(document))
     assert draw(directory).is_file()
+
+
+def panels(monkeypatch: pytest.MonkeyPatch, directory: Path, lines: list[dict[str, Any]]) -> dict[str, Axes]:
+    """What is drawn of observed moves, by title."""
+    drawn: dict[str, Axes] = {}
+    monkeypatch.setattr(
+        scorecard, "save", lambda figure, path: drawn.update({a.get_title("left"): a for a in figure.axes})
+    )
+    (directory / "scorecard.json").write_text(json.dumps({**DOCUMENT, "lines": lines}))
+    draw(directory)
+    return drawn
+
+
+def test_every_series_of_an_episode_has_a_panel_and_no_other(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    names = ("SPX", "GILT10", "JGB30", "EGB30", "UST2", "UST30", "JGB2", "JGB20", "USDMXN")
+    drawn = panels(monkeypatch, directory, [band(name, "0-3", -8, 8, 2, 4.0) for name in names])
+    assert next(iter(drawn)).endswith("\nJGB30")
+    assert {title.rpartition("\n")[2] for title in drawn} - {""} == {*names}
+
+
+def test_a_single_move_shows_median_band_and_what_was_observed(
+    monkeypatch: pytest.MonkeyPatch, directory: Path
+) -> None:
+    [ax] = panels(monkeypatch, directory, [band("SPX", "0-3", -8, 8, 2, 4.0)]).values()
+    [bar] = ax.collections
+    assert bar.get_segments()[0].tolist() == [[3.0, -8.0], [3.0, 8.0]]  # type: ignore[attr-defined]
+    assert all(line.get_marker() == "o" for line in ax.lines[1:])
+    assert [line.get_ydata().tolist() for line in ax.lines[1:]] == [[2.0], [4.0]]  # type: ignore[union-attr]
 
 
 def test_numbers_and_ranges_in_words() -> None:

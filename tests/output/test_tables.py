@@ -10,7 +10,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from abm.output import tables
-from abm.output.tables import RunDirectory, RunWriter, TableWriter, content_hash, series_column, write_json
+from abm.output.tables import (
+    COMPARISON,
+    RUN,
+    SCORECARD,
+    Kind,
+    RunDirectory,
+    RunWriter,
+    TableWriter,
+    changes,
+    changes_in_words,
+    content_hash,
+    series_column,
+    write_json,
+)
 from abm.world.errors import InputError
 
 
@@ -28,16 +41,72 @@ def test_an_earlier_run_is_replaced_and_other_directories_are_not(tmp_path: Path
     for seed in (1, 2):
         writer = RunWriter(target)
         writer.add({"daily": pa.table({"seed": [seed]})})
-        write_json(writer.directory / "manifest.json", {})
+        write_json(writer.directory / "manifest.json", dict.fromkeys(RUN.keys))
         writer.publish()
     assert pq.read_table(target / "daily.parquet").column("seed").to_pylist() == [2]
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
     foreign = tmp_path / "thesis"
     foreign.mkdir()
     (foreign / "chapter.txt").write_text("mine")
-    with pytest.raises(InputError, match="not a run directory"):
+    with pytest.raises(InputError, match="is not the directory of a run"):
         RunWriter(foreign)
     assert (foreign / "chapter.txt").read_text() == "mine"
+
+
+def finished(target: Path, kind: Kind = RUN) -> Path:
+    """A results directory with nothing but what makes it one."""
+    writer = RunWriter(target, kind)
+    write_json(writer.directory / kind.marker, dict.fromkeys(kind.keys))
+    (writer.directory / "figures").mkdir()
+    return writer.publish()
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{}", "no JSON", '{"name": "a web page", "icons": []}', '{"format": 1, "sweep": {}, "code_hash": "", "runs": 8}'],
+)
+@pytest.mark.parametrize("kind", [RUN, COMPARISON, SCORECARD], ids=lambda kind: kind.what)
+def test_a_directory_with_a_file_called_like_ours_is_not_ours(tmp_path: Path, kind: Kind, content: str) -> None:
+    (tmp_path / kind.marker).write_text(content)
+    with pytest.raises(InputError, match=f"is not the directory of a {kind.what}"):
+        RunWriter(tmp_path, kind)
+    assert (tmp_path / kind.marker).read_text() == content
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "figures/mine.png", ".git/config", "old/manifest.json"])
+def test_a_run_with_something_of_the_users_in_it_is_not_replaced(tmp_path: Path, name: str) -> None:
+    file = finished(tmp_path / "run") / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("mine")
+    with pytest.raises(InputError, match=r"also holds .* which is not of the run"):
+        RunWriter(tmp_path / "run")
+    assert file.read_text() == "mine"
+
+
+def test_results_of_another_kind_are_not_replaced(tmp_path: Path) -> None:
+    finished(tmp_path / "scores", SCORECARD)
+    with pytest.raises(InputError, match="is not the directory of a comparison"):
+        RunWriter(tmp_path / "scores", COMPARISON)
+    assert finished(tmp_path / "scores", SCORECARD).is_dir()
+
+
+def test_what_was_put_there_during_the_run_is_kept_beside_it(tmp_path: Path) -> None:
+    writer = RunWriter(finished(tmp_path / "run"))
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    writer.publish()
+    assert [path.read_text() for path in tmp_path.rglob("notes.txt")] == ["mine"]
+    assert not (tmp_path / "run" / "notes.txt").exists()
+
+
+def test_changes_are_named_with_both_values() -> None:
+    old = {"set": {"banks.members": 5}, "event": [{"day": 4, "kind": "flow"}], "days": 9}
+    new = {"set": {"banks.members": 6}, "event": [{"day": 5, "kind": "flow"}, {"day": 8}], "days": 9}
+    assert changes(old, new) == {"set.banks.members": (5, 6), "event[1].day": (4, 5), "event[2].day": (None, 8)}
+    assert changes_in_words({"a": 1}, {"a": "x"}) == "a is 'x' and was 1"
+    assert changes_in_words(dict.fromkeys("abcdef", 0), dict.fromkeys("abcdef", 1)).endswith(
+        "; d is 1 and was 0, and 2 more"
+    )
+    assert changes_in_words(old, old) == ""
 
 
 def test_an_empty_directory_may_be_used(tmp_path: Path) -> None:

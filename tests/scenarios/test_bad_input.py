@@ -124,6 +124,10 @@ STATES = {
     "unknown market": ("[levels]\nJGB3 = 1", ["'JGB3'", "nearest is 'JGB"]),
     "no source": ('[levels]\nJGB2 = {value = 1, unit = "%", conf = "L"}', ["levels.JGB2 has no source"]),
     "no unit": ('[levels]\nJGB2 = {value = 1, source = "me", conf = "L"}', ["levels.JGB2 has no unit"]),
+    "a bare number": (
+        "[levels]\nUSDJPY = 160",
+        ['levels.USDJPY has no unit; write USDJPY = { value = 160, unit = "JPY per USD", source = "who says so", conf'],
+    ),
     "no value": ('[levels]\nJGB2 = {unit = "%", source = "me", conf = "L"}', ["levels.JGB2 has no value"]),
     "wrong unit": ('[levels]\nJGB2 = {value = 1, unit = "bp", source = "me", conf = "L"}', ["unit = 'bp'", "'%'"]),
     "unknown confidence": (

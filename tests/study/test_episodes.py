@@ -95,6 +95,16 @@ def test_own_levels_lie_over_the_state_of_the_scenario_that_is_extended(tmp_path
     assert (state.levels[INDEX["USDJPY"]], state.levels[INDEX["UST10"]]) == (150.0, 4.28)
 
 
+@pytest.mark.parametrize("extends", ["carry_unwind_2024", "parent.toml"])
+def test_own_levels_open_on_the_start_of_the_scenario_that_is_extended(tmp_path: Path, extends: str) -> None:
+    parent = '[scenario]\nname = "parent"\ntitle = "P"\ndays = 5\nstate = "2024-07-10"\nstart = 2024-07-10\n'
+    written(tmp_path, parent, "parent.toml")
+    text = f'[scenario]\nextends = "{extends}"\n[levels]\nUSDJPY = 150\n'
+    scenario = episode(tmp_path, text + ROW).scenario
+    assert str(scenario.dates[0]) == str(scenario.state.date) == "2024-07-10"
+    assert (scenario.state.levels[INDEX["USDJPY"]], scenario.state.levels[INDEX["UST10"]]) == (150.0, 4.28)
+
+
 def test_a_state_of_ones_own_in_a_file_beside(tmp_path: Path) -> None:
     written(
         tmp_path,

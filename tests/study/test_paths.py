@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from abm import MarketModel, load_scenario
-from abm.study.paths import NothingLeft, PathModel, Trial, experiment, run_paths, shortened, with_events
+from abm.study.paths import NothingLeft, PathModel, Trial, experiment, run_paths, with_events
 from abm.world.errors import InputError
 from abm.world.events import Flow
 
@@ -24,7 +24,7 @@ def test_closes_are_those_of_the_full_model() -> None:
 
 def test_results_do_not_depend_on_workers_and_keep_their_names() -> None:
     pushed = with_events(SCENARIO, Flow(market="UST10", amount_usd_bn=-50.0, day=1))
-    plan = {"plain": experiment(shortened(SCENARIO, 2), 3), "pushed": experiment(shortened(pushed, 2), 3)}
+    plan = {"plain": experiment(SCENARIO.shortened(2), 3), "pushed": experiment(pushed.shortened(2), 3)}
     one, two = (run_paths(plan, workers=workers, progress=False) for workers in (1, 2))
     for name in plan:
         np.testing.assert_array_equal(one[name].log_price, two[name].log_price)
@@ -33,7 +33,7 @@ def test_results_do_not_depend_on_workers_and_keep_their_names() -> None:
 
 
 def test_a_shortened_run_is_the_beginning_of_the_long_one() -> None:
-    short = shortened(load_scenario("sanaenomics"), 3)
+    short = load_scenario("sanaenomics").shortened(3)
     assert short.days == 3
     assert len(short.dates) == 4
     assert not short.events
@@ -61,7 +61,7 @@ def break_on_day(monkeypatch: pytest.MonkeyPatch, day: int, seeds: tuple[int, ..
 
 def test_failed_seeds_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     break_on_day(monkeypatch, 2, (2,))
-    paths = run_paths({"x": experiment(shortened(SCENARIO, 3), 3)}, workers=1, progress=False)["x"]
+    paths = run_paths({"x": experiment(SCENARIO.shortened(3), 3)}, workers=1, progress=False)["x"]
     assert paths.seeds == (1, 3)
     assert paths.log_price.shape[:2] == (2, 4)
     [failure] = paths.failures
@@ -72,7 +72,7 @@ def test_failed_seeds_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_experiment_without_any_seed_left_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     break_on_day(monkeypatch, 1, (1, 2))
     with pytest.raises(NothingLeft, match="every seed failed, seed 1 on day 1: ValueError: broken on purpose"):
-        run_paths({"x": experiment(shortened(SCENARIO, 2), 2)}, workers=1, progress=False)
+        run_paths({"x": experiment(SCENARIO.shortened(2), 2)}, workers=1, progress=False)
 
 
 def test_no_seeds_are_refused() -> None:

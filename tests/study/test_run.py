@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 import pytest
 
 from abm.output.measures import MEASURES
-from abm.output.tables import TABLES
+from abm.output.style import RC
+from abm.output.tables import TABLES, RunDirectory
 from abm.study import run as run_module
 from abm.study.run import Interrupted, RunResult, run, seed_list
 from abm.world.errors import InputError
@@ -142,9 +144,38 @@ def test_a_scenario_that_cannot_open_its_books_writes_nothing(tmp_path: Path, wo
 
 def test_a_directory_that_is_not_a_run_is_refused_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(InputError, match="not a run directory"):
+    with pytest.raises(InputError, match="is not the directory of a run"):
         run(FakeScenario(), 1, out=tmp_path, build=lambda scenario, seed: pytest.fail("must not run"))
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_what_a_run_writes_may_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RC, "figure.dpi", 30)
+    for seeds in (1, 2):
+        run(FakeScenario(days=DAYS), seeds, workers=1, out=tmp_path / "run", progress=False, build=build_fake)
+    assert RunDirectory.open(tmp_path / "run").manifest["seeds_done"] == [1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "shock", "code", "told"),
+    [
+        (5, 3.0, "as it was", "shock is 3.0 and was 1.0"),
+        (5, 1.0, "another", "its code was revision"),
+        (1, 1.0, "as it was", "seed 2 is done there and not asked for"),
+    ],
+)
+def test_seeds_kept_by_another_interrupted_run_are_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: int, shock: float, code: str, told: str
+) -> None:
+    monkeypatch.setattr(run_module, "code_hash", lambda: "as it was")
+    stopped = FakeScenario(days=DAYS, interrupt_seed=3, interrupt_pid=os.getpid())
+    with pytest.raises(Interrupted):
+        quick(stopped, 5, tmp_path / "run")
+    monkeypatch.setattr(run_module, "code_hash", lambda: code)
+    with pytest.raises(InputError, match=f"holds 2 seeds of another interrupted run: .*{told}"):
+        quick(replace(stopped, shock=shock), seeds, tmp_path / "run")
+    assert RunDirectory.open(tmp_path / "run").manifest["seeds_done"] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -128,5 +128,5 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path, capsys:
 
 def test_a_full_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(InputError, match="not a run directory"):
+    with pytest.raises(InputError, match="is not the directory of a scorecard"):
         validate("C", out=tmp_path)

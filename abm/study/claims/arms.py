@@ -8,7 +8,7 @@ from typing import Any, Literal
 from abm.scenarios import Scenario, load_scenario
 from abm.scenarios.calendar import day_of
 from abm.scenarios.vary import varied
-from abm.study.paths import shortened, with_events
+from abm.study.paths import with_events
 from abm.world.errors import InputError
 from abm.world.events import Event
 
@@ -64,7 +64,7 @@ class Arm:
 
     def shortened(self, days: int) -> "Arm":
         """The same world broken off earlier."""
-        return replace(self, scenario=shortened(self.scenario, min(days, self.days)))
+        return replace(self, scenario=self.scenario.shortened(min(days, self.days)))
 
 
 def arm(

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from abm.output.tables import changes_in_words
 from abm.study.run import code_hash, git_revision, package_versions
 from abm.study.sweep.plan import Plan
 from abm.world.errors import InputError, shown, wrong_value
@@ -33,7 +34,6 @@ SHARDS: Final = "shards"
 OWN: Final = (MANIFEST, DESIGN, JOURNAL, RESULTS, LOCK, SHARDS, "sensitivity")
 ASIDE: Final = ".part"  # ending of files that are being written
 OK, UNCONVERGED, FAILED = "ok", "unconverged", "failed"
-MOST_DIFFERENCES: Final = 4
 
 type Row = dict[str, Any]
 """Outcome of a run: run, status, reason, values (one per measure), seconds, worker, memory_mb."""
@@ -217,24 +217,10 @@ def _manifest(plan: Plan) -> dict[str, Any]:
 
 def _require_same(there: dict[str, Any], here: dict[str, Any], directory: Path) -> None:
     """A directory belongs to one design, one code and one set of package versions."""
-    compared = ("format", "hash", "block_runs", "code_hash", "packages", "sweep")
-    old, new = ({k: v for k, v in _flat({key: m.get(key) for key in compared}) if k != "hash"} for m in (there, here))
-    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    if not names:
-        return
-    told = [f"{n} is {shown(new.get(n))} and was {shown(old.get(n))}" for n in names[:MOST_DIFFERENCES]]
-    more = f", and {len(names) - len(told)} more" if len(names) > len(told) else ""
-    raise InputError(
-        f"{directory}: holds another sweep: {'; '.join(told)}{more}; go back to that one, or choose another --out"
-    )
-
-
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _flat(inner, f"{name}.{key}" if name else key)
-    else:
-        yield name, value
+    compared = ("format", "block_runs", "code_hash", "packages", "sweep")
+    differs = changes_in_words(*({key: manifest.get(key) for key in compared} for manifest in (there, here)))
+    if differs:
+        raise InputError(f"{directory}: holds another sweep: {differs}; go back to that one, or choose another --out")
 
 
 # -- tables ----------------------------------------------------------------------------------------------------------
