@@ -169,8 +169,9 @@ def draw(directory: Path) -> Path:
                 (_scatter if unit == SCATTER else _forest)(ax, title, unit, entries)
         if moves:
             columns = max(len(row) for row in moves)
-            for axes, row in zip(parts[-1].subplots(len(moves), columns, squeeze=False), moves, strict=True):
-                for ax, (title, entries) in itertools.zip_longest(axes, row, fillvalue=("", [])):
+            for axes, panels in zip(parts[-1].subplots(len(moves), columns, squeeze=False), moves, strict=True):
+                empty: list[Panel] = [("", [])] * (columns - len(panels))
+                for ax, (title, entries) in zip(axes, panels + empty, strict=True):
                     _move_panel(ax, title, entries)
         return save(figure, directory / "figures" / "scorecard.png")
 
@@ -297,9 +298,9 @@ def _moves(lines: Sequence[Entry]) -> dict[str, dict[str, list[Entry]]]:
 
 def _move_rows(lines: Sequence[Entry]) -> list[list[Panel]]:
     """Rows of panels, one for every series observed; of several episodes at most eight an event, so that they fit."""
-    found, rows = _moves(lines), []
+    rows: list[list[Panel]] = []
     several = len({str(entry["id"]).split(".")[1] for entry in lines if entry["section"] == "C"}) > 1
-    for title, panels in found.items():
+    for title, panels in _moves(lines).items():
         names = sorted(panels, key=lambda name: PATH_SERIES.index(name) if name in PATH_SERIES else len(PATH_SERIES))
         shown = [(_own_title(name, panels), panels[name]) for name in (names[:IN_A_ROW] if several else names)]
         shown[0] = (f"{title}\n{shown[0][0]}", shown[0][1])
