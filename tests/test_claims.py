@@ -129,6 +129,8 @@ def test_publishing_in_miniature(tried: tuple[Path, dict[str, Any]], tmp_path: P
         target / "report.html"
     ).read_text()
     assert publish_claims.with_verdicts(text, json.loads((target / "claims.json").read_text())) == text
+    publish_claims.publish(2, DAYS, target, readme, 1, out, FEW, ["C7"])
+    assert readme.read_text() == text and (target / "figures" / "c08.png").exists()
 
 
 def test_the_readme_says_what_the_published_verdicts_say() -> None:
