@@ -12,7 +12,7 @@ from typing import Any
 from abm.output.claims_report import CHANNELS_FIGURE, CHANNELS_TABLE, DOCUMENT, FIGURES, REPORT, numbers_plain, page
 from abm.output.tables import write_json
 from abm.study.claims.dependence import Moves
-from abm.study.claims.trial import OUT, SEEDS, earlier, load_claims, try_claims
+from abm.study.claims.trial import OUT, SEEDS, earlier, in_order, load_claims, try_claims
 from experiments.publish import ROOT, shrink, table, within
 
 PUBLISHED, README = ROOT / "results" / "published" / "claims", ROOT / "README.md"
@@ -39,8 +39,7 @@ def publish(
     failed = [said for entry in tried["claims"].values() for said in entry["failures"]]
     if failed:
         raise SystemExit(f"nothing published, runs failed: {failed}")
-    entries = tried["claims"] if everything else earlier(target) | tried["claims"]
-    document = {"claims": dict(sorted(entries.items(), key=lambda item: int(item[0][1:])))}
+    document = tried if everything else {"claims": in_order(earlier(target) | tried["claims"])}
     if everything:
         shutil.rmtree(target, ignore_errors=True)
     (target / FIGURES).mkdir(parents=True, exist_ok=True)

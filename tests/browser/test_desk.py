@@ -5,6 +5,7 @@ import gc
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,9 @@ from abm.world.errors import MarketFailure
 from tests.browser.test_run import break_off
 from tests.browser.test_sessions import small_desk
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # of Solara itself
 
-@pytest.mark.filterwarnings("ignore")  # of Solara itself
+
 def test_pictures_reach_the_page_without_a_render_and_outlast_one(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = small_desk(monkeypatch, 1)
     desk.view.value = "overview"
@@ -33,24 +35,31 @@ def test_pictures_reach_the_page_without_a_render_and_outlast_one(monkeypatch: p
         renders.append(desk.number)
         return []
 
-    monkeypatch.setattr(page, "Desk", lambda scenario: desk)
     monkeypatch.setattr(page.levers, "switch_fields", lambda: counted(desk))
+    with page_of(desk, monkeypatch) as box:
+        before = len(renders)
+        desk.step()
+        desk.step()
+        assert len(renders) == before
+        assert pictured(box) == (desk.number, "day 2 of 6")
+        desk.say("Something else on the page has changed.")
+        desk.touch()
+        assert len(renders) > before
+        assert pictured(box) == (desk.number, "day 2 of 6")
+        desk.choose("who")
+        desk.step()
+        desk.choose("overview")
+        assert pictured(box) == (desk.number, "day 3 of 6")
+        desk.reset()
+        assert pictured(box) == (desk.number, "day 0 of 6")
+
+
+@contextmanager
+def page_of(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The widgets of the page around a desk; what only cycles of them hold is freed at the end."""
+    monkeypatch.setattr(page, "Desk", lambda scenario: desk)
     box, context = solara.render(page.Page(), handle_error=False)
-    before = len(renders)
-    desk.step()
-    desk.step()
-    assert len(renders) == before
-    assert pictured(box) == (desk.number, "day 2 of 6")
-    desk.say("Something else on the page has changed.")
-    desk.touch()
-    assert len(renders) > before
-    assert pictured(box) == (desk.number, "day 2 of 6")
-    desk.choose("who")
-    desk.step()
-    desk.choose("overview")
-    assert pictured(box) == (desk.number, "day 3 of 6")
-    desk.reset()
-    assert pictured(box) == (desk.number, "day 0 of 6")
+    yield box
     context.close()
     gc.collect()
 
@@ -94,19 +103,15 @@ def test_a_pause_stands_only_when_its_day_is_shown(monkeypatch: pytest.MonkeyPat
     assert seen == [(True, 0, 0), (False, 1, 1), (True, 1, 1), (False, 2, 2)]
 
 
-@pytest.mark.filterwarnings("ignore")  # of Solara itself
 def test_a_page_may_close_while_a_picture_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = small_desk(monkeypatch, 1)
-    monkeypatch.setattr(page, "Desk", lambda scenario: desk)
     desk.shown.subscribe(lambda _: desk.close())  # before the page's own subscribers
-    box, context = solara.render(page.Page(), handle_error=False)
-    desk.step()
-    assert desk.closed and not hasattr(desk, "run")
-    assert [json.loads(w.newer)["when"].split(" · ")[1] for w in widgets(box) if getattr(w, "speeds", None)] == [
-        "day 1 of 6"
-    ]
-    context.close()
-    gc.collect()
+    with page_of(desk, monkeypatch) as box:
+        desk.step()
+        assert desk.closed and not hasattr(desk, "run")
+        assert [json.loads(w.newer)["when"].split(" · ")[1] for w in widgets(box) if getattr(w, "speeds", None)] == [
+            "day 1 of 6"
+        ]
 
 
 def test_a_page_may_close_between_a_pause_asked_for_and_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,107 +183,96 @@ def test_a_failing_day_leaves_institutions_as_they_were(monkeypatch: pytest.Monk
     assert np.array_equal(desk.run.model.sectors["banks"].equity_usd(desk.run.model.log_price), equity)
 
 
-@pytest.mark.filterwarnings("ignore")  # of Solara itself
 def test_forms_show_what_the_next_start_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = small_desk(monkeypatch, 1)
-    monkeypatch.setattr(page, "Desk", lambda scenario: desk)
-    box, context = solara.render(page.Page(), handle_error=False)
-    run = form(box, "Run")
-    again = run.again
-    for value in (-3, "", 10.5):
-        run.vue_changed({"name": "seed", "value": value})
-        assert run.values == {"scenario": "sanaenomics", "seed": 1, "days": 6}
-        assert run.again == (again := again + 1), "the browser is told to put the values back"
-    run.vue_changed({"name": "seed", "value": 2})
-    assert (run.values["seed"], run.again) == (2, again)
-    desk.step()
-    desk.set("scenario", "carry_unwind_2024")
-    desk.set("carry_traders.crowding", 1.5)
-    assert run.values["scenario"] == "carry_unwind_2024"
-    parameters = form(box, "Parameters").values
-    assert parameters == {k: v for k, v in levers.settings(desk.setup.load()).items() if k in parameters}
-    assert parameters["carry_traders.crowding"] == 1.5
-    assert desk.run.model.plan.name == "sanaenomics"
-    context.close()
-    gc.collect()
+    with page_of(desk, monkeypatch) as box:
+        run = form(box, "Run")
+        again = run.again
+        for value in (-3, "", 10.5):
+            run.vue_changed({"name": "seed", "value": value})
+            assert run.values == {"scenario": "sanaenomics", "seed": 1, "days": 6}
+            assert run.again == (again := again + 1), "the browser is told to put the values back"
+        run.vue_changed({"name": "seed", "value": 2})
+        assert (run.values["seed"], run.again) == (2, again)
+        desk.step()
+        desk.set("scenario", "carry_unwind_2024")
+        desk.set("carry_traders.crowding", 1.5)
+        assert run.values["scenario"] == "carry_unwind_2024"
+        parameters = form(box, "Parameters").values
+        assert parameters == {k: v for k, v in levers.settings(desk.setup.load()).items() if k in parameters}
+        assert parameters["carry_traders.crowding"] == 1.5
+        assert desk.run.model.plan.name == "sanaenomics"
 
 
-@pytest.mark.filterwarnings("ignore")  # of Solara itself
 def test_institutions_without_a_balance_sheet_are_said_to_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = small_desk(monkeypatch, 1)
     desk.view.value = "institutions"
-    monkeypatch.setattr(page, "Desk", lambda scenario: desk)
-    box, context = solara.render(page.Page(), handle_error=False)
-    titles = {}
-    for sector in ("federal_reserve", "bank_of_japan", "ministry_of_finance", "crypto_longs"):
-        form(box, "Sector").vue_changed({"name": "sector", "value": sector})
-        titles[sector] = [w.title for w in widgets(box) if hasattr(w, "rows")]
-        charts = [w for w in widgets(box) if hasattr(w, "panels")]
-        assert len(charts) == (sector != "federal_reserve")
-    assert titles == {
-        "federal_reserve": [],
-        "bank_of_japan": ["BoJ", "Balance sheet of BoJ 1"],
-        "ministry_of_finance": ["MoF", "Balance sheet of MoF 1"],
-        "crypto_longs": ["Crypto longs", "Balance sheet of crypto longs 1"],
-    }
-    context.close()
-    gc.collect()
+    with page_of(desk, monkeypatch) as box:
+        titles = {}
+        for sector in ("federal_reserve", "bank_of_japan", "ministry_of_finance", "crypto_longs"):
+            form(box, "Sector").vue_changed({"name": "sector", "value": sector})
+            titles[sector] = [w.title for w in widgets(box) if hasattr(w, "rows")]
+            charts = [w for w in widgets(box) if hasattr(w, "panels")]
+            assert len(charts) == (sector != "federal_reserve")
+        assert titles == {
+            "federal_reserve": [],
+            "bank_of_japan": ["BoJ", "Balance sheet of BoJ 1"],
+            "ministry_of_finance": ["MoF", "Balance sheet of MoF 1"],
+            "crypto_longs": ["Crypto longs", "Balance sheet of crypto longs 1"],
+        }
 
 
 # -- what if -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore")  # of Solara itself
 def test_what_if_keeps_what_is_asked_apart_and_follows_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = small_desk(monkeypatch, 1)
     desk.view.value = "whatif"
-    monkeypatch.setattr(page, "Desk", lambda scenario: desk)
-    box, context = solara.render(page.Page(), handle_error=False)
-    asked = form(box, "What if")
-    names = [f["name"] for f in asked.fields]
-    assert len(set(names)) == len(names)
-    asked.vue_changed({"name": "shown", "value": "BTC"})
-    assert (asked.values["market"], asked.values["shown"]) == ("JGB30", "BTC")
-    for said in ({}, {"name": "shown"}, {"button": "compare"}, {"button": "compare", "values": None}):
-        asked.vue_changed(said)
-        asked.vue_pressed(said)
-    desk.step()
-    desk.step()
-    day = asked.fields[0]
-    assert (day["hi"], asked.values["day"]) == (2, 2)
-    asked.vue_changed({"name": "day", "value": 1})
-    desk.step()
-    assert (asked.fields[0]["hi"], asked.values["day"]) == (3, 1)
-    asked.vue_changed({"name": "day", "value": 3})
-    desk.step()
-    assert asked.values["day"] == 4
-    asked.vue_changed({"name": "day", "value": 1})
-    desk.reset()
-    for _ in range(6):
+    with page_of(desk, monkeypatch) as box:
+        asked = form(box, "What if")
+        names = [f["name"] for f in asked.fields]
+        assert len(set(names)) == len(names)
+        asked.vue_changed({"name": "shown", "value": "BTC"})
+        assert (asked.values["market"], asked.values["shown"]) == ("JGB30", "BTC")
+        for said in ({}, {"name": "shown"}, {"button": "compare"}, {"button": "compare", "values": None}):
+            asked.vue_changed(said)
+            asked.vue_pressed(said)
         desk.step()
-    assert (asked.fields[0]["hi"], asked.values["day"]) == (5, 5), "there is a day after it"
-    context.close()
-    gc.collect()
+        desk.step()
+        day = asked.fields[0]
+        assert (day["hi"], asked.values["day"]) == (2, 2)
+        asked.vue_changed({"name": "day", "value": 1})
+        desk.step()
+        assert (asked.fields[0]["hi"], asked.values["day"]) == (3, 1)
+        asked.vue_changed({"name": "day", "value": 3})
+        desk.step()
+        assert asked.values["day"] == 4
+        asked.vue_changed({"name": "day", "value": 1})
+        desk.reset()
+        for _ in range(6):
+            desk.step()
+        assert (asked.fields[0]["hi"], asked.values["day"]) == (5, 5), "there is a day after it"
 
 
-@pytest.mark.filterwarnings("ignore")  # of Solara itself
 def test_a_comparison_that_succeeds_takes_the_refusal_of_the_one_before_away(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = small_desk(monkeypatch, 1)
     desk.view.value = "whatif"
-    monkeypatch.setattr(page, "Desk", lambda scenario: desk)
 
     async def ask() -> None:
-        box, context = solara.render(page.Page(), handle_error=False)
-        asked = form(box, "What if")
-        for ahead, said in ((0, "days ahead = 0"), (2, "")):
-            asked.vue_pressed({"button": "compare", "values": {**asked.values, "ahead": ahead}})
-            await until(lambda said=said, ahead=ahead: said in desk.message.value["text"] and not desk.whatif.running
-                        and (ahead == 0 or desk.whatif.plain is not None))  # fmt: skip
-        await until(lambda: desk.message.value["text"] == "")
-        context.close()
+        with page_of(desk, monkeypatch) as box:
+            asked = form(box, "What if")
+            for ahead, said in ((0, "days ahead = 0"), (2, "")):
+                asked.vue_pressed({"button": "compare", "values": {**asked.values, "ahead": ahead}})
+                await until(
+                    lambda said=said, ahead=ahead: (
+                        said in desk.message.value["text"]
+                        and not desk.whatif.running
+                        and (ahead == 0 or desk.whatif.plain is not None)
+                    )
+                )
+            await until(lambda: desk.message.value["text"] == "")
 
     asyncio.run(ask())
-    gc.collect()
 
 
 # -- results of another run --------------------------------------------------------------------------------------------

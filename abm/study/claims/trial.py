@@ -88,8 +88,7 @@ def try_claims(
     entries = earlier(out)
     for name, claim in chosen.items():
         entries[name] = court.judge(claim, settled[claim.id], influential[claim.id])
-        document = {"claims": dict(sorted(entries.items(), key=lambda item: int(item[0][1:])))}
-        write_json(out / DOCUMENT, document)
+        write_json(out / DOCUMENT, {"claims": in_order(entries)})
         (out / REPORT).write_text(page({"claims": earlier(out)}, out), encoding="utf-8")
     return {"claims": {name: entry for name, entry in earlier(out).items() if name in chosen}}
 
@@ -225,6 +224,11 @@ def earlier(out: Path) -> dict[str, Any]:
         return dict(json.loads((out / DOCUMENT).read_text(encoding="utf-8"))["claims"])
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def in_order(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Entries by the number of their claim."""
+    return dict(sorted(entries.items(), key=lambda item: int(item[0][1:])))
 
 
 def require_own(out: Path) -> None:
