@@ -244,7 +244,15 @@ class MarketModel(mesa.Model):
 
     def fork(self) -> "MarketModel":
         """A copy that goes on with the same random numbers; what is done to one leaves the other alone."""
-        return copy.deepcopy(self, {id(self.plan): self.plan})
+        return self._copied()
+
+    def _copied(self, *shared: Any) -> "MarketModel":
+        """A copy that has what never changes, and some other objects, in common with this one.
+
+        Books are not copied with the rest: `__setstate__` opens new ones in the copy's own ledger.
+        """
+        fixed = [self.plan, *self.plan.params.values(), *(sector.book for sector in self.sectors.values())]
+        return copy.deepcopy(self, {id(one): one for one in (*fixed, *shared)})
 
     def screen(self) -> View:
         """The public screen at the last close."""
@@ -303,7 +311,8 @@ class MarketModel(mesa.Model):
 
     def _depth_of_day_0(self, screen: View) -> np.ndarray:
         """Depth of the schedules a copy of the world would post on the opening screen, (markets,)."""
-        twin = self.fork()
+        ledger = self.ledger
+        twin = self._copied(ledger.units, ledger.loans, ledger.contracts)  # nothing is traded in it
         joint = np.zeros((N_MARKETS, N_MARKETS))
         for sector in twin.sectors.values():
             if type(sector).matrix_schedule is not Sector.matrix_schedule:

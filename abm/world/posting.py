@@ -17,6 +17,7 @@ from abm.world.instruments import BASE_CCY, COST_BP, QUOTE_CCY
 Array = np.ndarray[Any, Any]
 
 COST: Final = COST_BP / 1e4  # half the spread, share of value
+BLOCK: Final = 64  # accounts looked at together
 
 
 @njit(cache=True)
@@ -189,18 +190,32 @@ def post_funding(
                 continue
             owned, owed = cash[start[s] : start[s + 1], c], loans[start[s] : start[s + 1], c]
             lent = 0.0
-            for i in range(owned.size):
-                x = owned[i]
-                if x < 0.0 or (x > 0.0 and owed[i] > 0.0):
-                    drawn = -x if x < 0.0 else -min(x, owed[i])
-                    owed[i] += drawn
-                    owned[i] += drawn
-                    lent += drawn
+            for first in range(0, owned.size, BLOCK):
+                end = min(first + BLOCK, owned.size)
+                if not _to_fund(owned[first:end], owed[first:end]):
+                    continue
+                for i in range(first, end):
+                    x = owned[i]
+                    if x < 0.0 or (x > 0.0 and owed[i] > 0.0):
+                        drawn = -x if x < 0.0 else -min(x, owed[i])
+                        owed[i] += drawn
+                        owned[i] += drawn
+                        lent += drawn
             if lent != 0.0:
                 money[lender, c] = True
                 for row in range(start[lender], start[lender + 1]):
                     loans[row, c] -= share[row] * lent
                     cash[row, c] -= share[row] * lent
+
+
+@njit(cache=True)
+def _to_fund(owned: Array, owed: Array) -> bool:
+    """Whether any account is overdrawn or can repay; most cannot, and without a branch the processor looks at several
+    at once."""
+    found = False
+    for i in range(owned.size):
+        found |= (owned[i] < 0.0) | ((owned[i] > 0.0) & (owed[i] > 0.0))
+    return found
 
 
 @njit(cache=True)
