@@ -235,10 +235,10 @@ CLAIM = Claim(
     "goes from 0.75 to 1.75 % and monthly purchases fall by JPY 0.8 tn: at once, in four steps ten days apart, or in "
     "four 25 days apart; unannounced, each step announced 20 trading days before, or the whole plan announced 20 days "
     "before the first step. Announcements move the expected path as far as unexpected rises do in the end, so that the "
-    "total of news is the same; purchases cannot be expected in this model. All against the same world without, same "
-    "random numbers. Chaotic: at once and unannounced; controlled: 25 days apart, each step announced. The packaged "
-    "scenarios chaotic_exit and controlled_transition, a year each, are told beside them; in the latter four fifths "
-    "are in the curve before it begins.",
+    "total of news is the same; lower purchases come on top of the published plan and are expected in none. All "
+    "against the same world without, same random numbers. Chaotic: at once and unannounced; controlled: 25 days apart, "
+    "each step announced. The packaged scenarios chaotic_exit and controlled_transition, a year each, are told beside "
+    "them; in the latter each rise is announced four weeks ahead and purchases fall by the published plan.",
     rule="Supported if the highest stress index is higher after the chaotic exit than in the controlled transition "
     "(interval above zero), more than half of what the chaotic exit adds is avoided (whole interval), and both speed "
     "and announcing lower it, averaged over the other. Supported under conditions if it is higher, but less is avoided "

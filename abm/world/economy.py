@@ -449,10 +449,15 @@ def _(event: ev.PurchaseTaper, public: Public) -> Public:
     purchases = public.purchases_jpy_tn_per_month
     total = purchases.sum()
     share = purchases / total if total > 0 else np.isin(np.arange(N_MARKETS), JGBS) / JGBS.size
-    planned = np.maximum(purchases + share * event.change_jpy_tn_per_month, 0.0)
-    more = 100.0 * 12.0 * float((planned - purchases).sum()) / public.gdp_jpy_tn
-    expected = public.inflation_expected_pct + INFLATION_PER_PURCHASE * max(more, 0.0)
-    return changed(public, purchases_jpy_tn_per_month=planned, inflation_expected_pct=expected)
+    after = np.maximum(purchases + share * event.change_jpy_tn_per_month, 0.0)
+    priced = event.expected_share * (after - purchases)
+    more = 100.0 * 12.0 * float((after - purchases - priced).sum()) / public.gdp_jpy_tn
+    return changed(
+        public,
+        purchases_jpy_tn_per_month=after,
+        planned_purchases_jpy_tn_per_month=np.maximum(public.planned_purchases_jpy_tn_per_month + priced, 0.0),
+        inflation_expected_pct=public.inflation_expected_pct + INFLATION_PER_PURCHASE * max(more, 0.0),
+    )
 
 
 @hear.register

@@ -111,6 +111,7 @@ class PurchaseTaper(Event):
     addressee: ClassVar[str | None] = "bank_of_japan"
     kind: Literal["purchase_taper"] = "purchase_taper"
     change_jpy_tn_per_month: float = Field(ge=-10, le=20, description="change of monthly purchases, yen trillion")
+    expected_share: float = Field(0.0, ge=0, le=1, description="part of a published plan that prices already hold")
 
 
 class VerbalIntervention(Event):

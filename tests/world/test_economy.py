@@ -225,6 +225,16 @@ def test_a_taper_keeps_the_mix_and_never_turns_into_sales() -> None:
     assert none.planned_purchases_jpy_tn_per_month.sum() == pytest.approx(2.9)
 
 
+def test_a_taper_of_the_published_plan_is_no_news() -> None:
+    published = economy.hear(ev.PurchaseTaper(change_jpy_tn_per_month=-0.2, expected_share=1.0), PUBLIC)
+    assert published.purchases_jpy_tn_per_month.sum() == pytest.approx(2.7)
+    assert published.planned_purchases_jpy_tn_per_month == pytest.approx(published.purchases_jpy_tn_per_month)
+    half = economy.hear(ev.PurchaseTaper(change_jpy_tn_per_month=1.0, expected_share=0.5), PUBLIC)
+    assert half.planned_purchases_jpy_tn_per_month.sum() == pytest.approx(3.4)
+    whole = economy.hear(ev.PurchaseTaper(change_jpy_tn_per_month=0.5), PUBLIC)
+    assert half.inflation_expected_pct == pytest.approx(whole.inflation_expected_pct)
+
+
 # -- signals -------------------------------------------------------------------------------------------------------
 
 
