@@ -119,14 +119,15 @@ def run_scenario(
 
         require_place("--checkpoint", checkpoint)
         with _resumed_by(checkpoint, out):
-            kept = start(checkpoint, scenario, wanted, figures, None if out is None else target, processes)
-        _show(kept, len(wanted))
+            place = None if out is None else target
+            kept = start(checkpoint, scenario, wanted, figures, place, processes, _tell)
+        _end(kept, len(wanted))
         return
     from abm.study.run import run
 
     with _interrupts_in_words():
-        result = run(scenario, wanted, workers=processes, out=target, figures=figures)
-    _show(result, len(wanted))
+        result = run(scenario, wanted, workers=processes, out=target, figures=figures, tell=_tell)
+    _end(result, len(wanted))
 
 
 @app.command("resume")
@@ -143,8 +144,8 @@ def resume_run(
     kept = read(directory)
     target = None if out is None else directory_for(kept.scenario.name, out)
     with _resumed_by(directory, out):
-        result = carry_out(kept, target, processes)
-    _show(result, len(kept.seeds))
+        result = carry_out(kept, target, processes, tell=_tell)
+    _end(result, len(kept.seeds))
 
 
 @app.command("reproduce")
@@ -422,11 +423,18 @@ def _resumed_by(directory: Path, out: Path | None) -> Iterator[None]:
         yield
 
 
-def _show(result: "RunResult", seeds: int) -> None:
-    """What came of a run; RunFailed if some of its seeds did not end."""
+def _tell(directory: Path) -> None:
+    """What came of a run, while its figures are not drawn yet."""
     from abm.output import report
 
-    report.show(result.path, _console())
+    report.show(directory, _console())
+
+
+def _end(result: "RunResult", seeds: int) -> None:
+    """Where a run is; RunFailed if some of its seeds did not end."""
+    from abm.output import report
+
+    report.show_places(result.path, _console())
     if result.failures:
         first = result.failures[0]
         raise RunFailed(

@@ -39,8 +39,8 @@ def precise(value: float | None, unit: str) -> str:
     return f"{value:.2g}" if abs(value) > DUST else "0"
 
 
-def summary_table(run: RunDirectory, everything: bool = False) -> Table:
-    """Median and 5-95 % of the headline measures (or of all), grouped."""
+def summary_table(run: RunDirectory) -> Table:
+    """Median and 5-95 % of the headline measures, grouped."""
     seeds = len(run.manifest["seeds_done"])
     table = Table(title=_title(run, seeds), title_justify="left", box=None, pad_edge=False, width=WIDTH)
     table.add_column("measure", ratio=1)
@@ -51,7 +51,7 @@ def summary_table(run: RunDirectory, everything: bool = False) -> Table:
     group = ""
     for name, numbers in run.summary.items():
         measure = MEASURES.get(name)
-        if measure is None or not (everything or measure.headline):
+        if measure is None or not measure.headline:
             continue
         if measure.group != group:
             group = measure.group
@@ -94,18 +94,21 @@ def headlines(run: RunDirectory) -> Table:
     return table
 
 
-def show(path: Path | str, console: Console | None = None, everything: bool = False) -> None:
+def show(path: Path, console: Console) -> None:
     """Print the summary of a run directory."""
     run = RunDirectory.open(path)
-    console = console or Console()
     complete = len(run.manifest["seeds_done"])
     if complete:
-        console.print(summary_table(run, everything))
+        console.print(summary_table(run))
         console.print()
         console.print(headlines(run), highlight=False)
     for failure in run.manifest["failures"]:
         where = f"seed {failure['seed']}, day {failure['day']}"
         console.print(f"[red]failed[/red] {where}: {escape(failure['error'])}", highlight=False)
-    console.print(f"\nFiles: {escape(str(run.path))}", highlight=False, soft_wrap=True)
-    if (run.path / "figures").is_dir():
-        console.print(f"Figures: {escape(str(run.path / 'figures'))}", highlight=False, soft_wrap=True)
+
+
+def show_places(path: Path, console: Console) -> None:
+    """Say where a run directory and its figures are."""
+    console.print(f"\nFiles: {escape(str(path))}", highlight=False, soft_wrap=True)
+    if (path / "figures").is_dir():
+        console.print(f"Figures: {escape(str(path / 'figures'))}", highlight=False, soft_wrap=True)

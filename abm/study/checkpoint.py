@@ -10,7 +10,7 @@ import fcntl
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,13 +41,19 @@ class Kept:
 
 
 def start(
-    directory: Path, scenario: Scenario, seeds: Sequence[int], figures: bool, out: Path | None, workers: int | None
+    directory: Path,
+    scenario: Scenario,
+    seeds: Sequence[int],
+    figures: bool,
+    out: Path | None,
+    workers: int | None,
+    tell: Callable[[Path], None] | None = None,
 ) -> RunResult:
     """Begin a run and carry it out. Where it turns out to be impossible, nothing is left behind."""
     new = not directory.exists()
     kept = begin(directory, scenario, seeds, figures)
     try:
-        return carry_out(kept, out, workers)
+        return carry_out(kept, out, workers, tell=tell)
     except InputError:
         for path in (directory / SEEDS, directory / MANIFEST, directory / LOCK):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -87,10 +93,16 @@ def read(directory: Path) -> Kept:
     return Kept(directory, scenario, tuple(told["seeds"]), bool(told["figures"]), str(told["results"]))
 
 
-def carry_out(kept: Kept, out: Path | None, workers: int | None = None, progress: bool = True) -> RunResult:
+def carry_out(
+    kept: Kept,
+    out: Path | None,
+    workers: int | None = None,
+    progress: bool = True,
+    tell: Callable[[Path], None] | None = None,
+) -> RunResult:
     """Run what is missing and save the results, by default in the directory itself. States go when all seeds are done.
 
-    InputError if the run is done already, or another process is at it, or a state is damaged.
+    tell: as in `run`. InputError if the run is done already, or another process is at it, or a state is damaged.
     """
     if kept.results:
         raise InputError(f"{kept.directory}: this run is done, its results are in {kept.results}")
@@ -109,6 +121,7 @@ def carry_out(kept: Kept, out: Path | None, workers: int | None = None, progress
             figures=kept.figures,
             progress=progress,
             build=build,
+            tell=tell,
         )
         if not result.failures:
             _describe(Kept(kept.directory, kept.scenario, kept.seeds, kept.figures, str(target)))

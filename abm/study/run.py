@@ -7,7 +7,7 @@ import platform
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -110,12 +110,14 @@ def run(
     figures: bool = True,
     progress: bool = True,
     build: Build = market_model,
+    tell: Callable[[Path], None] | None = None,
 ) -> RunResult:
     """Run a scenario on every seed and save it.
 
     seeds: how many (1, 2, ... n) or which. workers: processes, by default one per core. out: directory, by default a
     new one under ``results``; an earlier run there is replaced, or taken up where it was interrupted. build: makes the
-    model from scenario and seed. Raises InputError if the directory holds anything else, or an interrupted run of
+    model from scenario and seed. tell: called with the directory once everything but the figures is in it, unless the
+    run was interrupted. Raises InputError if the directory holds anything else, or an interrupted run of
     another scenario, code or seeds, and `Interrupted` (a KeyboardInterrupt) after keeping what is done; a seed that
     fails is in `failures`, the others go on.
     """
@@ -132,6 +134,8 @@ def run(
         writer.close()
         about = {"scenario": scenario, "seeds": wanted, "status": status, "wall_time_s": time.monotonic() - begun}
         summary = _write_about(writer.directory, state, about)
+        if tell is not None and status != "interrupted":
+            tell(writer.directory)
         if figures and state.done:
             _draw(writer.directory, workers)
         writer.publish()

@@ -417,14 +417,14 @@ class Ledger:
         Tolerance: 1e-9 of the gross sum, or of the largest one there has been (a market that was closed out
         leaves the rounding of what was once open).
         """
-        for name, target, names in (
-            ("units", self.issued, IDS),
-            ("contracts", _NOTHING, IDS),
-            ("cash", _NOTHING, CURRENCIES),
-            ("loans", _NOTHING, CURRENCIES),
+        for name, used, target, names in (
+            ("units", self.owns, self.issued, IDS),
+            ("contracts", self.open_in, _NOTHING, IDS),
+            ("cash", self.money, _NOTHING, CURRENCIES),
+            ("loans", self.money, _NOTHING, CURRENCIES),
         ):
             table = getattr(self, name)
-            i = posting.out_of_balance(table, target, self._largest[name], TOLERANCE)
+            i = posting.out_of_balance(table, self.start, used, target, self._largest[name], TOLERANCE)
             if i >= 0:
                 net, gross = posting.net_and_gross(table[:, i])
                 raise LedgerError(

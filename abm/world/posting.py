@@ -264,15 +264,20 @@ def post_income(
 
 
 @njit(cache=True)
-def out_of_balance(table: Array, target: Array, most: Array, tolerance: float) -> int:
+def out_of_balance(table: Array, start: Array, used: Array, target: Array, most: Array, tolerance: float) -> int:
     """Number of the first column that does not add up to its target within the tolerance, -1 if all do.
 
-    tolerance: share of ``most``, which is raised to the column's gross sum.
+    used: (sectors, columns) where rows may differ from zero. tolerance: share of ``most``, which is raised to the
+    column's gross sum.
     """
     found = -1
     for j in range(table.shape[1]):
-        net, gross = net_and_gross(table[:, j])
-        size = gross + abs(target[j])
+        net, size = 0.0, abs(target[j])
+        for s in range(start.size - 1):
+            if used[s, j]:
+                part, gross = net_and_gross(table[start[s] : start[s + 1], j])
+                net += part
+                size += gross
         if not size <= most[j]:
             most[j] = size
         if found < 0 and not abs(net - target[j]) <= tolerance * most[j]:

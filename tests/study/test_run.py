@@ -59,6 +59,22 @@ def test_a_failed_seed_is_a_row_and_the_others_go_on(tmp_path: Path) -> None:
     assert set(result.events["seed"]) <= {1, 3}
 
 
+def test_what_came_of_a_run_is_told_before_its_figures_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+    monkeypatch.setattr(run_module, "_draw", lambda *_: happened.append("drawn"))
+
+    def tell(directory: Path) -> None:
+        happened.append(f"told of {RunDirectory.open(directory).manifest['status']}")
+
+    run(FakeScenario(days=DAYS), 1, out=tmp_path / "run", progress=False, build=build_fake, tell=tell)
+    stopped = FakeScenario(days=DAYS, interrupt_seed=2, interrupt_pid=os.getpid())
+    with pytest.raises(Interrupted):
+        run(stopped, 2, workers=1, out=tmp_path / "stopped", progress=False, build=build_fake, tell=tell)
+    assert happened == ["told of complete", "drawn", "drawn"]
+
+
 def test_the_manifest_says_what_was_run(tmp_path: Path) -> None:
     scenario = FakeScenario(days=DAYS, shock=0.7)
     manifest = quick(scenario, 2, tmp_path / "run").directory.manifest

@@ -712,6 +712,7 @@ def test_rounding_is_measured_by_what_was_traded_even_if_nothing_is_left_of_it(t
     both = as_orders("banks", post(NIKKEI, np.array([1.0, -1.0]), "valuation", members=np.array([0, 0])))
     settle_at_quote(ledger, both)
     traded = 2.0 / WORTH[NIKKEI] if table == "contracts" else 2.0 * YEN
+    ledger.open_in[0, NIKKEI] = ledger.money[0, JPY] = True
     getattr(ledger, table)[0, column] += 0.6e-9 * traded
     ledger.check(1)
     getattr(ledger, table)[0, column] += 0.6e-9 * traded

@@ -314,6 +314,11 @@ def test_gross_size_counts_columns_in_use(run, seed):
 def test_the_first_of_several_columns_out_of_balance_is_named_and_all_sizes_are_remembered(run):
     table = np.asfortranarray([[1.0, 2.0, 1.0, 4.0], [-1.0, 2.0, 3.0, -4.0]])
     for wrong, found in (([0.0, 4.0, 4.0, 0.0], -1), ([0.0, 4.0, 5.0, 0.0], 2), ([1.0, 4.0, 5.0, 0.0], 0)):
-        most = np.zeros(4)
-        assert run(posting.out_of_balance)(table, np.array(wrong), most, 1e-9) == found
+        most, start, used = np.zeros(4), np.array([0, 1, 2]), np.ones((2, 4), dtype=bool)
+        assert run(posting.out_of_balance)(table, start, used, np.array(wrong), most, 1e-9) == found
         np.testing.assert_array_equal(most, np.array([2.0, 4.0, 4.0, 8.0]) + np.abs(wrong))
+
+
+def test_what_lies_in_a_column_that_its_sector_does_not_use_is_out_of_balance(run):
+    table, start, most = np.asfortranarray([[1.0], [-1.0]]), np.array([0, 1, 2]), np.zeros(1)
+    assert run(posting.out_of_balance)(table, start, np.array([[True], [False]]), np.zeros(1), most, 1e-9) == 0
