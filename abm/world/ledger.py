@@ -415,7 +415,7 @@ class Ledger:
         """LedgerError unless units add up to what is issued and cash, loans and contracts to zero.
 
         Tolerance: 1e-9 of the gross sum, or of the largest one there has been (a market that was closed out
-        leaves the rounding of what was once open).
+        leaves the rounding of what was once open). Columns that a sector does not use are not read: they are zero.
         """
         for name, used, target, names in (
             ("units", self.owns, self.issued, IDS),

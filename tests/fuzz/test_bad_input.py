@@ -280,8 +280,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         (sweep, "sweep"), (validate, "validate"), (checkpoint, "start"), (checkpoint, "carry_out"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, done)
-    for name in ("output.report.show_places", "output.scorecard.show", "output.claims_report.show", "model.MarketModel"):
-        monkeypatch.setattr(f"abm.{name}", done)
+    monkeypatch.setattr("abm.model.MarketModel", done)
+    for name in ("report.show_places", "scorecard.show", "claims_report.show"):
+        monkeypatch.setattr(f"abm.output.{name}", done)
     monkeypatch.setattr(trial, "try_claims", lambda *_, **__: {"claims": {}})
     monkeypatch.setattr(bench, "bench", done)
     monkeypatch.setattr(serve, "SETTINGS", {})
