@@ -290,7 +290,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     try:
         size = path.stat().st_size
         text = path.read_bytes() if size <= MOST_JSON_BYTES else b"null"
-        content = json.loads(text)
+        content = json.loads(text.decode())  # of bytes, json would let halves of a character pass
         if b"\\u" in text:
             json.dumps(content, ensure_ascii=False).encode()  # escapes may be halves of a character
     except OSError as error:

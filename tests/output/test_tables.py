@@ -21,6 +21,7 @@ from abm.output.tables import (
     changes,
     changes_in_words,
     content_hash,
+    read_json,
     series_column,
     write_json,
 )
@@ -164,3 +165,10 @@ def test_rows_of_failed_seeds_are_kept_but_not_counted(saved: RunDirectory) -> N
 def test_a_directory_without_a_manifest_is_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"manifest\.json"):
         RunDirectory.open(tmp_path)
+
+
+@pytest.mark.parametrize("half", [rb"\ud800", "\ud800".encode("utf-8", "surrogatepass")])
+def test_half_a_character_is_no_json(tmp_path: Path, half: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(b'{"title": "' + half + b'"}')
+    with pytest.raises(InputError, match="is not JSON, but what is asked for is needed"):
+        read_json(tmp_path / "a.json", "what is asked for")
