@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -35,6 +35,7 @@ from abm.study.claims.runs import ObservedModel, Store, observed_model
 from abm.study.claims.trial import load_claims, try_claims
 from abm.study.free import free_parameters
 from abm.world.errors import InputError
+from experiments import c16_how_fragile_is_the_equilibrium as c16
 from experiments import publish_claims
 from experiments.channels_which_channel_moves_which_market import channels as by_script
 
@@ -51,6 +52,12 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     out = tmp_path_factory.mktemp("claims") / "claims"
     try_claims(CLAIMS, 2, days=DAYS, moves=FEW, workers=1, out=out, progress=False)
     return out, json.loads((out / "claims.json").read_text())["claims"]
+
+
+class Ran(NamedTuple):
+    """Runs of an arm, of which only the seeds are asked."""
+
+    seeds: range
 
 
 @pytest.mark.parametrize("name", CLAIMS)
@@ -214,6 +221,25 @@ def test_what_a_verdict_depends_on_is_read_from_runs_that_are_planned(name: str,
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_line_from_which_shocks_are_amplified_is_found_by_doubling_and_bisection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fragile, run = c16.CONCERNS[0], {c16.point(0.0, c16.CONCERNS[0]): Ran(range(4))}
+    monkeypatch.setattr(c16, "tips", lambda runs, size, concern: size >= 1.3)
+    asked = []
+    while (size := c16.search(run, fragile).wanted) is not None:
+        asked.append(size)
+        run[c16.point(size, fragile)] = Ran(range(4))
+    found = c16.search(run, fragile)
+    assert asked == [1.0, 2.0, 1.414, 1.189]
+    assert (found.low, found.high, found.seeds) == (1.189, 1.414, 4)
+    monkeypatch.setattr(c16, "tips", lambda runs, size, concern: False)
+    for size in c16.SIZES:
+        run[c16.point(size, fragile)] = Ran(range(4))
+    beyond = c16.search(run, fragile)
+    assert (beyond.low, beyond.within, np.isnan(beyond.value)) == (8.0, False, True)
 
 
 def test_estimates() -> None:
