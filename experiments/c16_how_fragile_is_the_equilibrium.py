@@ -228,7 +228,7 @@ def _phases(ax: Axes, runs: Runs) -> None:
     ax.errorbar([x for x, _ in inside], [at.value for _, at in inside], yerr=error, fmt="o-", color=VERMILLION)
     ax.plot([x for x, at in rows if not at.within], [SIZES[-1] for _, at in rows if not at.within], "^", color=GREY)
     ax.plot(USUAL, 1.0, "*", color=DARK, markersize=11)
-    ax.annotate("main scenario", (USUAL, 1.0), xytext=(8, 5), textcoords="offset points", fontsize=8)
+    ax.annotate("main scenario", (USUAL, 1.0), xytext=(8, -11), textcoords="offset points", fontsize=8)
     ax.set_yscale("log")
     ax.set_xticks(CONCERNS, [f"{x:g}" for x in CONCERNS])
     ax.set_yticks(SIZES, [f"{x:g}" for x in SIZES])
