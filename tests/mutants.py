@@ -62,7 +62,6 @@ _REGULAR: Final = "return step, largest <= SINGULAR * right"
 _SETTLED: Final = "if not found or not stuck.any():"
 _HAS_LEG: Final = "has_leg = orders[leg] >= 0"
 _IF_LEG: Final = "if fx >= 0:"
-_UNEVEN: Final = "if not (np.abs(total - 1.0) < 1e-6).all():"
 _TO_LO: Final = "share_lo = np.where((fall > 0.0) == (bought > lo), (bought - lo) / fall, np.inf)"
 _TO_HI: Final = "share_hi = np.where((fall > 0.0) == (bought >= hi), (bought - hi) / fall, np.inf)"
 _LIMITED: Final = "buys, sells, most = rows & (fill > 0.0), rows & (fill < 0.0), keep * fill"
@@ -70,7 +69,6 @@ _LAST_STEP: Final = "if step < MAX_ITERATIONS:"
 _ELASTIC: Final = 'own = demand.of_market(m) & (demand.rows["slope"] > 0.0)'
 _SIDE: Final = "side = 1.0 if flow.sum() + joint.sum() > 0.0 else -1.0"
 _LONG: Final = "long, joint_long = side * flow > 0.0, side * joint > 0.0"
-_SHARE: Final = "return along / np.where(total > 0.0, total, 1.0)"
 _STEPS: Final = "for steps in range(limit + 1):"
 _NO_PIVOT: Final = "return step, False"
 _SLICES: Final = "held, money_of = contracts[start[s] : start[s + 1], m], cash[start[s] : start[s + 1], QUOTE_CCY[m]]"
@@ -94,6 +92,8 @@ _MONEY_SLICES: Final = "owned, owed = cash[start[s] : start[s + 1], c], loans[st
 _MONEY_OF: Final = "money_of = cash[start[s] : start[s + 1], QUOTE_CCY[m]]"
 _NOT_FOUND: Final = "found = -1"
 _LARGEST: Final = "if not size <= most[j]:"
+_BLOCK: Final = "BLOCK: Final = 64  # accounts looked at together"
+_TO_FUND: Final = "found |= (owned[i] < 0.0) | ((owned[i] > 0.0) & (owed[i] > 0.0))"
 EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("ledger", _PLAN, "0 -> 1"): "the first call of fund makes a plan before it reads one",
     ("ledger", _PLAN, "0 -> 1 (2)"): "the same",
@@ -120,8 +120,6 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("auction", _SIDE, "1.0 -> 3.0"): "all amounts in another unit, and only their ratios count",
     ("auction", _SIDE, "1.0 -> 3.0 (2)"): "the same",
     ("auction", _LONG, "Gt -> GtE (2)"): "a part of a schedule that trades nothing is nothing",
-    ("auction", _SHARE, "Gt -> GtE"): "whoever is split has traded, and shares are of that",
-    ("auction", _SHARE, "1.0 -> 3.0"): "the same",
     ("auction", _STEPS, "1 -> 3"): "the loop is left at the limit",
     ("auction", _NO_PIVOT, "False -> True"): "a step to nowhere gets nowhere",
     ("auction", _GAIN, "LtE -> Lt"): "no step gains, but for chance, exactly what it must",
@@ -141,7 +139,6 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("auction", _FREE, "Lt -> LtE"): "the same",
     ("auction", _PUSHES, "0.0 -> 1.0"): "who neither pushes nor wishes gets a share of nothing",
     ("auction", _PUSHES, "0.0 -> 1.0 (2)"): "the same",
-    ("ledger", _UNEVEN, "Lt -> LtE"): "no number near one is exactly that far from it",
     ("ledger", _FIRST_STEP, "0 -> 1"): "a chain of lenders has fewer links than there are sectors, a circle any number",
     ("ledger", _TOO_FAR, "Gt -> GtE"): "the same",
     ("ledger", _WHOLE, "Lt -> LtE"): "no number near one is exactly that far from it",
@@ -161,6 +158,13 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ("posting", _MONEY_OF, "1 -> 3"): "the loop is as long as what is owned or held",
     ("posting", _NOT_FOUND, "1 -> 3"): "any number below zero is no column's",
     ("posting", _LARGEST, "LtE -> Lt"): "writes what is there already",
+    ("posting", _BLOCK, "64 -> 129"): "more accounts looked at together",
+    ("posting", "found = False", "False -> True"): "accounts are looked at one by one that need not be",
+    ("posting", _TO_FUND, "0.0 -> 1.0"): "the same",
+    ("posting", _TO_FUND, "Lt -> LtE"): "the same",
+    ("posting", _TO_FUND, "Gt -> GtE"): "the same",
+    ("posting", _TO_FUND, "Gt -> GtE (2)"): "the same",
+    ("posting", _TO_FUND, "BitAnd -> BitOr"): "the same",
 }
 """Module, line of code and change -> why nobody can see it."""
 
