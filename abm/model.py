@@ -440,7 +440,8 @@ class MarketModel(mesa.Model):
         """Log prices of the last clearing; MarketFailure, before trades settle, if one of them has lost all meaning."""
         price = self.quote + self.clearing.log_change
         moved = np.abs(price - self.opening_log_price)
-        level = level_of_log_price(price)
+        with np.errstate(over="ignore"):  # such a price has lost its meaning too
+            level = level_of_log_price(price)
         meant = (moved <= MOST_LOG_CHANGE) & (~IS_BOND | (np.abs(level - MIDDLE_YIELD_PCT) <= MOST_YIELD_PCT))
         if not meant.all():
             m = int(np.argmin(meant))

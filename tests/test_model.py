@@ -3,6 +3,7 @@
 import copy
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import mesa
 import numpy as np
@@ -184,3 +185,12 @@ def test_a_run_does_not_go_on_beyond_its_scenario() -> None:
 def test_extremes_leave_finite_numbers(extreme: dict[str, float]) -> None:
     model = _run(load_scenario("baseline", overrides=extreme, days=12), 1, 12)
     assert np.isfinite(model.daily.select_dtypes("number").to_numpy()).all()
+
+
+def test_a_price_beyond_any_number_is_told_as_a_failed_market() -> None:
+    model = MarketModel(load_scenario("baseline", days=1), rng=1)
+    model.quote = model.log_price
+    for change in (1000.0, -1000.0):
+        model.clearing = SimpleNamespace(log_change=np.full(N_MARKETS, change))
+        with pytest.raises(MarketFailure, match="would clear only at"):
+            model._cleared_price()
