@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from abm.study.claims import (
     mean,
 )
 from abm.study.claims.arms import Arm
+from abm.study.claims.tipping import Bracket, bisected
 from abm.world.events import Event, PolicyGuidance, PolicyRate, RiskAversion
 
 NOW_PCT, RATES_PCT = 0.75, (1.0, 1.25, 1.5)
@@ -176,26 +177,6 @@ def tipping_sizes(runs: Runs) -> dict[str, Estimate]:
 # -- the search for the tipping line ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Bracket:
-    """Between which sizes the trade tips, USD bn: 0 or infinity beyond the range. wanted: the size to run next."""
-
-    low: float
-    high: float
-    seeds: int
-    wanted: float | None = None
-
-    @property
-    def within(self) -> bool:
-        """Whether the trade tips within the range searched."""
-        return self.low > 0.0 and math.isfinite(self.high)
-
-    @property
-    def value(self) -> float:
-        """Best guess, NaN beyond the range."""
-        return math.sqrt(self.low * self.high) if self.within else math.nan
-
-
 def point(line: str, size: float, leverage: float) -> str:
     """Name of an arm of the phase diagram."""
     return f"{line}, USD {size:g} bn, {leverage:g} x"
@@ -235,13 +216,12 @@ def search(runs: Runs, line: str, leverage: float) -> Bracket:
         seeds = len(runs[name].seeds)
         if tips(runs[name]) != (end == high):
             return Bracket(0.0, low, seeds) if end == low else Bracket(high, math.inf, seeds)
-    for _ in range(STEPS):
-        middle = float(round(math.sqrt(low * high)))
-        name = point(line, middle, leverage)
-        if name not in runs:
-            return Bracket(low, high, seeds, middle)
-        low, high = (low, middle) if tips(runs[name]) else (middle, high)
-    return Bracket(low, high, seeds)
+
+    def tipped(size: float) -> bool | None:
+        name = point(line, size, leverage)
+        return tips(runs[name]) if name in runs else None
+
+    return bisected(low, high, seeds, STEPS, 0, tipped)
 
 
 def refine(runs: Runs) -> Mapping[str, Arm]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from abm.study.claims import (
     ratio,
 )
 from abm.study.claims.arms import Arm
+from abm.study.claims.tipping import Bracket, bisected
 
 STIMULUS_JPY_TN, TAX_JPY_TN = 21.3, 5.0  # of the main scenario
 SIZES = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -45,13 +46,17 @@ def name_of(size: float) -> str:
     return f"{size:g} times"
 
 
-def world(size: float) -> Arm:
-    """The main scenario with a programme so many times as large."""
-    settings = {
+def programme(size: float) -> dict[str, float]:
+    """Settings of a programme so many times as large as that of the main scenario."""
+    return {
         "event.fiscal_announcement.amount_jpy_tn": size * STIMULUS_JPY_TN,
         "event.tax_cut.amount_jpy_tn_per_year": size * TAX_JPY_TN,
     }
-    return arm("sanaenomics", days=DAYS, settings=settings)
+
+
+def world(size: float) -> Arm:
+    """The main scenario with a programme so many times as large."""
+    return arm("sanaenomics", days=DAYS, settings=programme(size))
 
 
 def response(runs: Runs, name: str, market: str = "JGB40", calm: str = "calm") -> np.ndarray:
@@ -115,29 +120,6 @@ def more(runs: Runs) -> dict[str, Estimate]:
 # -- the search for the tipping line ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Bracket:
-    """Between which sizes of the programme the response tips; high is infinite if it does not up to the largest.
-
-    wanted: the size to run next.
-    """
-
-    low: float
-    high: float
-    seeds: int
-    wanted: float | None = None
-
-    @property
-    def within(self) -> bool:
-        """Whether it tips at a size that was tried."""
-        return math.isfinite(self.high)
-
-    @property
-    def value(self) -> float:
-        """Best guess, NaN beyond the largest size."""
-        return math.sqrt(self.low * self.high) if self.within else math.nan
-
-
 def point(size: float, concern: float) -> str:
     """Name of an arm of the phase diagram; size 0 is the world without a programme."""
     return f"{name_of(size)}, concern {concern:g}"
@@ -147,8 +129,7 @@ def placed(runs: Runs, size: float, concern: float) -> Arm:
     """A programme of this size where people are so concerned about public debt in quiet times."""
     settings = {f"{sector}.concern_mean": concern for sector in CONCERNED}
     if size > 0.0:
-        settings["event.fiscal_announcement.amount_jpy_tn"] = size * STIMULUS_JPY_TN
-        settings["event.tax_cut.amount_jpy_tn_per_year"] = size * TAX_JPY_TN
+        settings |= programme(size)
     world = runs[name_of(1.0) if size > 0.0 else "calm"].arm.changed(settings)
     return replace(world.shortened(ANNOUNCED + WITHIN), share=SHARE)
 
@@ -170,12 +151,13 @@ def search(runs: Runs, concern: float) -> Bracket:
             high = size
             break
         low = size
-    for _ in range(STEPS if math.isfinite(high) else 0):
-        middle = round(math.sqrt(low * high), 3)
-        if point(middle, concern) not in runs:
-            return Bracket(low, high, seeds, middle)
-        low, high = (low, middle) if tips(runs, middle, concern) else (middle, high)
-    return Bracket(low, high, seeds)
+    if math.isinf(high):
+        return Bracket(low, high, seeds)
+
+    def tipped(size: float) -> bool | None:
+        return tips(runs, size, concern) if point(size, concern) in runs else None
+
+    return bisected(low, high, seeds, STEPS, 3, tipped)
 
 
 def refine(runs: Runs) -> Mapping[str, Arm]:

@@ -32,8 +32,7 @@ def measure(desk: DeskInBrowser) -> None:
         print(f"play, {words:24s} {frames:6.1f} frames/s, {days:6.1f} days/s ({span})")
     _set_days(desk, 240)
     for length in range(3):
-        desk.do("reset")
-        desk.until(lambda: desk.day == 0)
+        _start_anew(desk)
         desk.play_to(240)
         print(f"after {240 * (length + 1):4d} more days            {_heap_mb(desk):6.1f} MB in the browser")
 
@@ -46,8 +45,7 @@ def play_for(desk: DeskInBrowser, minutes: float, server: int) -> None:
     desk.pick("[data-do=speed]", "walk")
     begun, days = time.monotonic(), 0
     while time.monotonic() - begun < 60.0 * minutes:
-        desk.do("reset")
-        desk.until(lambda: desk.day == 0)
+        _start_anew(desk)
         desk.do("play")
         day = 0
         while day < 240:
@@ -63,6 +61,12 @@ def play_for(desk: DeskInBrowser, minutes: float, server: int) -> None:
 def _set_days(desk: DeskInBrowser, days: int) -> None:
     """Length of the next run."""
     desk.pick("[aria-label=Run] .abm-field:nth-of-type(3) input", days)
+
+
+def _start_anew(desk: DeskInBrowser) -> None:
+    """Back to day 0 of a new run."""
+    desk.do("reset")
+    desk.until(lambda: desk.day == 0)
 
 
 def _heap_mb(desk: DeskInBrowser) -> float:
@@ -84,9 +88,7 @@ def _step(desk: DeskInBrowser) -> float:
 
 def _rate(desk: DeskInBrowser, speed: str, seconds: float = 4.0) -> tuple[float, float]:
     """Days and frames a second of a run from its start."""
-    desk.do("reset")
-    desk.until(lambda: desk.day == 0)
-    desk.until("document.querySelector('[data-now]').innerText.includes('of 1000')")
+    _start_anew(desk)
     desk.pick("[data-do=speed]", speed)
     desk.do("play")
     desk.until(desk.playing)
