@@ -507,13 +507,8 @@ class MarketModel(mesa.Model):
 
     def _margin_need(self, sector: Sector, now: View) -> np.ndarray:
         """Margin each member of a sector must free, USD bn."""
-        assert sector.margin is not None
-        initial = np.zeros(sector.n)
-        if not sector.margin.isolated:
-            rates = margin.initial_rates(sector.margin, self.risk.vol, self.public.margin_factor.get(sector.id, 1.0))
-            initial = margin.initial_requirement(sector.book, self.log_price, rates, sector.home)[: sector.n]
-        equity = sector.book.equity_usd(self.log_price)[: sector.n]
-        return sector.maintenance_shortfall(now, initial, equity)
+        equity = sector.book.equity_usd(self.log_price, sector.n)
+        return sector.maintenance_shortfall(now, sector.initial_margin(now), equity)
 
     def _contract_carry_pct(self, yields_pct: np.ndarray) -> np.ndarray:
         """What a long contract earns, per cent a year: forwards the rate differential plus the swap basis, bond

@@ -141,7 +141,9 @@ def test_the_order_of_members_does_not_matter(crowd: Sector, world: MarketModel)
     rows = np.concatenate([order, np.arange(sector.n, sector.n + sector.house_rows)])
     twin = copied(sector)
     for name, value in vars(twin).items():
-        if name not in {"model", "book", "params"}:
+        if name == "funds":  # which members are, in the order of the funds' own columns
+            twin.funds = np.argsort(order)[value]
+        elif name not in {"model", "book", "params"}:
             setattr(twin, name, permuted(value, order))
     twin.book = Book(*(getattr(sector.book, f)[rows].copy() for f in ("units", "cash", "loans", "contracts")))
     straight, shuffled = wanted(copied(sector), view), wanted(twin, view)

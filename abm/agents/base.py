@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from abm.world.book import Book, MarginTerms, Opening
 from abm.world.events import Event
 from abm.world.instruments import USD
+from abm.world.margin import initial_rates, initial_requirement
 from abm.world.orders import MatrixSchedule, no_orders
 from abm.world.streams import Streams
 from abm.world.view import View
@@ -40,7 +41,7 @@ def par(value: Any, unit: str, source: str, meaning: str, lo: float | None = Non
 class Params(BaseModel):
     """Parameters of a sector: frozen, validated, every one with unit, range and source."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
     members: int = par(1, "institutions", "SOURCES.md 8", "number of institutions", 1, 200_000)
 
 
@@ -78,7 +79,7 @@ class Sector(mesa.Agent):
         self.params = params
         self.n: int = params.members
         self.ids = np.arange(self.n)
-        self.size = np.full(self.n, 1.0 / self.n)
+        self.size = np.broadcast_to(1.0 / self.n, self.n)
         self.loan_spread_pct = 0.5
 
     # -- what subclasses override ------------------------------------------------------------------------------
@@ -106,6 +107,10 @@ class Sector(mesa.Agent):
     def matrix_schedule(self, view: View) -> MatrixSchedule | None:
         """A joint schedule over all markets, for dealers and arbitrageurs."""
         return None
+
+    def initial_margin(self, view: View) -> np.ndarray:
+        """Margin at which accounts may open positions, at view.log_price, USD bn, (members,)."""
+        return self.broker_margin(view)
 
     def maintenance_shortfall(self, view: View, initial: np.ndarray, equity: np.ndarray) -> np.ndarray:
         """Margin to be freed per member, USD bn, 0 where none is called.
@@ -149,6 +154,15 @@ class Sector(mesa.Agent):
         return {}
 
     # -- what subclasses use -----------------------------------------------------------------------------------
+
+    def margin_rates(self, view: View) -> np.ndarray:
+        """Initial margin by market today, fraction of notional, (markets,)."""
+        assert self.margin is not None
+        return initial_rates(self.margin, view.vol, view.public.margin_factor.get(self.id, 1.0))
+
+    def broker_margin(self, view: View) -> np.ndarray:
+        """What a prime broker asks of members' accounts at view.log_price, USD bn, (members,)."""
+        return initial_requirement(self.book, view.log_price, self.margin_rates(view), self.home, self.n)
 
     def draw(self, view: View, purpose: str) -> np.ndarray:
         """Standard normal draws for today's purpose, one per member, tied to the member's identity."""

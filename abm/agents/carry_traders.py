@@ -10,7 +10,7 @@ from pydantic import model_validator
 from abm.agents.base import Opening, Params, Sector, depth_factor, par
 from abm.world.economy import ONE_YEAR, Public
 from abm.world.instruments import AUD, COST_BP, INDEX, JPY, N_MARKETS, QUOTE_CCY, USD, USDJPY, fx_legs, indices
-from abm.world.margin import BROKER, RETAIL_FX_RATE, initial_rates
+from abm.world.margin import BROKER, RETAIL_FX_RATE
 from abm.world.orders import ORDER, REASON, join, no_orders, post, write_order
 from abm.world.streams import Streams
 from abm.world.view import DAYS_PER_YEAR, View
@@ -193,15 +193,13 @@ def _annual_sd(weights: np.ndarray, covariance: np.ndarray) -> np.ndarray:
 
 @njit(cache=True)
 def changes_by_lookback(
-    log_price: np.ndarray, history: np.ndarray, exposures: np.ndarray, lookback_days: np.ndarray, rows: np.ndarray
+    log_price: np.ndarray, history: np.ndarray, exposures: np.ndarray, lookback_days: np.ndarray
 ) -> np.ndarray:
     """Log change of every asset in the funding currency over 0, 1 ... days, (days, assets), as far as any fund looks.
 
-    exposures: (assets, markets). lookback_days: column of the sector, of which the funds have ``rows``.
+    exposures: (assets, markets). lookback_days: (funds,).
     """
-    most = 0
-    for row in rows:
-        most = max(most, lookback_days[row])
+    most = lookback_days.max()
     if most >= history.shape[0]:
         raise IndexError("a fund looks back further than the history of prices")
     out = np.zeros((most + 1, exposures.shape[0]))
@@ -222,7 +220,7 @@ def trend_factor(loss_sd: Any, turn: float, width: float, cut: float) -> Any:
 
 @njit(cache=True, error_model="numpy")
 def wanted_leverage(
-    risk: np.ndarray, carry_pct: np.ndarray, weights: np.ndarray, change: np.ndarray, rows: np.ndarray,
+    risk: np.ndarray, carry_pct: np.ndarray, weights: np.ndarray, change: np.ndarray,
     scale: np.ndarray, hurdle_pct: np.ndarray, leverage_open: np.ndarray, var_slack: np.ndarray,
     risk_open: np.ndarray, own_limit: np.ndarray, lookback_days: np.ndarray, confidence: np.ndarray,
     composure: float, turn: float, width: float, cut: float,
@@ -230,20 +228,20 @@ def wanted_leverage(
     """min(own limit, scale (carry - hurdle) / risk, VaR limit) x trend factor x confidence x composure, (funds,).
 
     VaR limit: leverage and room on day 0 x risk on day 0 / risk. Trend: loss of the basket over the fund's lookback in
-    standard deviations. Second, whether the VaR limit binds. risk, carry_pct: (funds,); weights: (funds, assets);
-    change: `changes_by_lookback`; the other arrays are columns of the sector, of which the funds have ``rows``.
+    standard deviations. Second, whether the VaR limit binds. weights: (funds, assets); change: `changes_by_lookback`;
+    all other arrays: (funds,).
     """
-    wanted, at_var = np.empty(rows.size), np.empty(rows.size, dtype=np.bool_)
-    for i, row in enumerate(rows):
-        appetite = scale[row] * max(carry_pct[i] - hurdle_pct[row], 0.0) / risk[i]
-        var_limit = leverage_open[row] * var_slack[row] * risk_open[row] / risk[i]
-        least = min(own_limit[row], appetite, var_limit)
-        days, gain = lookback_days[row], 0.0
+    wanted, at_var = np.empty(risk.size), np.empty(risk.size, dtype=np.bool_)
+    for i in range(risk.size):
+        appetite = scale[i] * max(carry_pct[i] - hurdle_pct[i], 0.0) / risk[i]
+        var_limit = leverage_open[i] * var_slack[i] * risk_open[i] / risk[i]
+        least = min(own_limit[i], appetite, var_limit)
+        days, gain = lookback_days[i], 0.0
         for k in range(weights.shape[1]):
             gain += weights[i, k] * change[days, k]
         loss_sd = -gain / (risk[i] * np.sqrt(days / DAYS_PER_YEAR))
-        kept = trend_factor(loss_sd, turn, width, cut) * confidence[row] * composure
-        wanted[i], at_var[i] = min(least * kept, own_limit[row]), var_limit <= least
+        kept = trend_factor(loss_sd, turn, width, cut) * confidence[i] * composure
+        wanted[i], at_var[i] = min(least * kept, own_limit[i]), var_limit <= least
     return wanted, at_var
 
 
@@ -323,36 +321,33 @@ def _fund_books(
 
 
 @njit(cache=True)
-def stops_hit(rows: np.ndarray, equity: np.ndarray, peak: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    """Whether equity is below (1 - stop) x the best equity remembered, flags (funds,); a stop is at most 0.9.
-
-    equity: (funds,); peak, stop: columns of the sector, of which the funds have ``rows``.
-    """
-    hit = np.empty(rows.size, dtype=np.bool_)
-    for i, row in enumerate(rows):
-        hit[i] = equity[i] < (1.0 - min(stop[row], 0.9)) * peak[row]
+def stops_hit(equity: np.ndarray, peak: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Whether equity is below (1 - stop) x the best equity remembered, flags (funds,); a stop is at most 0.9."""
+    hit = np.empty(equity.size, dtype=np.bool_)
+    for i in range(hit.size):
+        hit[i] = equity[i] < (1.0 - min(stop[i], 0.9)) * peak[i]
     return hit
 
 
 @njit(cache=True)
 def trades_to_wanted_leverage(
-    rows: np.ndarray, held: np.ndarray, gross: np.ndarray, equity: np.ndarray, wanted: np.ndarray,
+    held: np.ndarray, gross: np.ndarray, equity: np.ndarray, wanted: np.ndarray,
     stopped: np.ndarray, weights: np.ndarray, band: np.ndarray, horizon_days: np.ndarray, haste: float,
 ) -> tuple[np.ndarray, bool]:  # fmt: skip
     """(1 - exp(-haste / horizon)) x (wanted x equity - gross), USD bn, (funds, assets), and whether anybody trades.
 
     Each day this part of the gap, by policy weights upwards, pro rata to holdings downwards. Funds inside their band or
-    at their stop do nothing. weights, band, horizon_days: columns of the sector, of which the funds have ``rows``.
+    at their stop do nothing. held, weights: (funds, assets); all other arrays: (funds,).
     """
     trade, anybody = np.zeros(held.shape), False
-    for i, row in enumerate(rows):
+    for i in range(gross.size):
         gap = wanted[i] * equity[i] - gross[i]
-        if stopped[i] or not abs(gap) > band[row] * max(gross[i], gross[i] + gap):
+        if stopped[i] or not abs(gap) > band[i] * max(gross[i], gross[i] + gap):
             continue
         anybody = True
-        gap *= -np.expm1(-haste / horizon_days[row])
+        gap *= -np.expm1(-haste / horizon_days[i])
         for k in range(held.shape[1]):
-            trade[i, k] = gap * (weights[row, k] if gap > 0.0 else held[i, k] / max(gross[i], 1e-300))
+            trade[i, k] = gap * (weights[i, k] if gap > 0.0 else held[i, k] / max(gross[i], 1e-300))
     return trade, anybody
 
 
@@ -364,7 +359,7 @@ def yen_part_of_debt(debt: float, gross: float, yen_debt: float, unlevered: floa
 
 @njit(cache=True)
 def yen_trades(
-    rows: np.ndarray, gross: np.ndarray, equity: np.ndarray, yen_debt: np.ndarray, trade: np.ndarray,
+    gross: np.ndarray, equity: np.ndarray, yen_debt: np.ndarray, trade: np.ndarray,
     stopped: np.ndarray, response: np.ndarray, leverage_open: np.ndarray, horizon_days: np.ndarray,
     crowding: float, crowding_weight: float, fear: float, haste: float, band: float,
 ) -> tuple[np.ndarray, np.ndarray, bool]:  # fmt: skip
@@ -375,17 +370,17 @@ def yen_trades(
     rises with crowding: the more crowded yen shorts are, the fewer wish to be the last to leave. Crowding counts yen
     shorts against July 2024, times the fund's own leverage against its usual one, at most three times (Brunnermeier,
     Nagel and Pedersen 2008). Debt that assets sold no longer need is repaid with them: nobody keeps a short without its
-    asset. response, leverage_open, horizon_days: columns of the sector, of which the funds have ``rows``.
+    asset. trade: (funds, assets); all other arrays: (funds,).
     """
-    with_assets, chosen, anybody = np.zeros(rows.size), np.zeros(rows.size), False
-    for i, row in enumerate(rows):
-        crowd = crowding * min(gross[i] / max(equity[i], 1e-300) / leverage_open[row], 3.0)
-        wished = np.exp(-(response[row] * (1.0 + crowding_weight * crowd)) * fear)
+    with_assets, chosen, anybody = np.zeros(gross.size), np.zeros(gross.size), False
+    for i in range(gross.size):
+        crowd = crowding * min(gross[i] / max(equity[i], 1e-300) / leverage_open[i], 3.0)
+        wished = np.exp(-(response[i] * (1.0 + crowding_weight * crowd)) * fear)
         debt = gross[i] - equity[i]
         share = yen_part_of_debt(debt, gross[i], yen_debt[i], wished)
         off = abs(wished - share) > band
         if off:
-            share += -np.expm1(-haste / horizon_days[row]) * (wished - share)
+            share += -np.expm1(-haste / horizon_days[i]) * (wished - share)
         traded = trade[i].sum()
         yen = share * max(debt + traded, 0.0) - yen_debt[i] if off or trade[i].any() else 0.0
         with_assets[i] = yen if stopped[i] else share * traded
@@ -508,18 +503,16 @@ def margin_calls(
 
 @njit(cache=True)
 def after_the_close(
-    is_fund: np.ndarray, equity: np.ndarray, peak: np.ndarray, confidence: np.ndarray, stopped: np.ndarray,
+    equity: np.ndarray, peak: np.ndarray, confidence: np.ndarray, stopped: np.ndarray,
     peak_kept: float, doubt_kept: float, left_by_stop: float,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Best equity remembered, USD bn, and confidence after a day, (members,) each; retail accounts have none.
+    """Best equity remembered, USD bn, and confidence after a day, (funds,) each.
 
     The gap to the best equity shrinks to ``peak_kept`` of it, what lacks to full confidence to ``doubt_kept``; a stop
     makes today's equity the one to remember and leaves ``left_by_stop`` of confidence.
     """
     peak, confidence = peak.copy(), confidence.copy()
     for i in range(equity.size):
-        if not is_fund[i]:
-            continue
         if stopped[i]:
             peak[i], confidence[i] = equity[i], left_by_stop * confidence[i]
         else:
@@ -532,14 +525,14 @@ def after_the_close(
 
 
 class CarryTraders(Sector):
-    """Funds and retail accounts in one sector, told apart by `is_fund`.
+    """Funds and retail accounts in one sector.
 
-    Columns: is_fund; gross_open, weights (assets,), leverage_open, leverage_limit: the fund on day 0 and its own
-    limit; appetite_slack, var_slack: room under the other two limits; response, horizon_days, band, stop: reactions
-    of the fund; peak_usd_bn, confidence: best equity remembered and share of leverage dared since the last stop;
-    scale, risk_open, carry_open, hurdle_pct: set on day 0; lookback_days: over which it looks back, a fund as many days
-    as its horizon; stopped: hit its stop today. core_usd_bn, response_usd_bn,
-    retail_leverage, retail_band_usd_bn: the retail account.
+    funds: who of the members is a fund. Columns of the funds, in that order: gross_open, weights (assets,),
+    leverage_open, leverage_limit: the fund on day 0 and its own limit; appetite_slack, var_slack: room under the other
+    two limits; response, horizon_days, band, stop: reactions of the fund; peak_usd_bn, confidence: best equity
+    remembered and share of leverage dared since the last stop; scale, risk_open, carry_open, hurdle_pct: set on day 0;
+    fund_lookback_days: of its trend, as long as its horizon; stopped: hit its stop today. Of all members: is_fund;
+    lookback_days, core_usd_bn, response_usd_bn, retail_leverage, retail_band_usd_bn: the retail account.
     """
 
     id = "carry_traders"
@@ -552,21 +545,22 @@ class CarryTraders(Sector):
         super().__init__(model, params, streams)
         self.margin = BROKER
         self.loan_spread_pct = params.loan_spread_pct
-        self.is_fund = self.ids < max(1, round(params.fund_share * self.n))
+        self.funds = np.arange(min(self.n, max(1, round(params.fund_share * self.n))))
+        self.is_fund = np.arange(self.n) < self.funds.size
         self._draw_funds(params, streams)
         self._draw_retail(params, streams)
 
     def _draw_funds(self, p: CarryParams, streams: Streams) -> None:
         def z(purpose: str, *columns: int) -> np.ndarray:
-            return streams.on(self.id, purpose).standard_normal((self.n, *columns))
+            return streams.on(self.id, purpose).standard_normal((self.funds.size, *columns))
 
-        size = np.where(self.is_fund, np.exp(p.size_sigma * z("size")), 0.0)
+        size = np.exp(p.size_sigma * z("size"))
         tilt = p.weights * np.exp(p.weight_sigma * z("weights", ASSETS.size))
         held = size[:, None] * tilt / tilt.sum(axis=1, keepdims=True)
         held *= p.gross_usd_bn * p.weights / np.maximum(held.sum(axis=0), 1e-300)
         self.gross_open = held.sum(axis=1)
         gross = self.gross_open[:, None]
-        self.weights = self.is_fund[:, None] * tilt / tilt.sum(axis=1, keepdims=True)  # of funds that open with nothing
+        self.weights = tilt / tilt.sum(axis=1, keepdims=True)  # of funds that open with nothing
         np.divide(held, gross, out=self.weights, where=gross > 0.0)
         leverage = p.leverage_median * np.exp(p.leverage_sigma * z("leverage"))
         self.leverage_open = np.clip(leverage, 1.5, max(p.leverage_most, p.leverage_median))
@@ -574,13 +568,14 @@ class CarryTraders(Sector):
         own_slack, self.appetite_slack, self.var_slack = np.ascontiguousarray(slack.T) / slack.min(axis=1)
         self.leverage_limit = self.leverage_open * own_slack
         self.response = p.intervention_response * np.exp(p.response_sigma * z("response"))
-        u = streams.on(self.id, "reactions").random((self.n, 3))
+        u = streams.on(self.id, "reactions").random((self.funds.size, 3))
         self.horizon_days = p.horizon_low_days * (p.horizon_high_days / p.horizon_low_days) ** u[:, 0]
+        self.fund_lookback_days = np.rint(self.horizon_days).astype(np.int64)
         self.band = p.band_low + (p.band_high - p.band_low) * u[:, 1]
         stop = p.stop_low + (p.stop_high - p.stop_low) * u[:, 2]
         self.stop = stop / (1.0 + p.tightening_per_crowding * p.crowding) * self.leverage_open
-        self.confidence = np.ones(self.n)
-        self.stopped = np.zeros(self.n, dtype=bool)
+        self.confidence = np.ones(self.funds.size)
+        self.stopped = np.zeros(self.funds.size, dtype=bool)
 
     def _draw_retail(self, p: CarryParams, streams: Streams) -> None:
         u = streams.on(self.id, "retail").random((self.n, 3))
@@ -593,8 +588,7 @@ class CarryTraders(Sector):
         leverage = p.retail_leverage_median * np.exp(p.retail_leverage_sigma * z[:, 1])
         self.retail_leverage = np.clip(leverage, 1.0, 0.8 / RETAIL_FX_RATE)
         self.response_usd_bn = 100.0 * p.retail_response_usd_bn_per_pct * size
-        retail_lookback = LOOKBACKS[0] + (u[:, 1] * LOOKBACKS.size).astype(np.int64)
-        self.lookback_days = np.where(self.is_fund, np.rint(self.horizon_days).astype(np.int64), retail_lookback)
+        self.lookback_days = LOOKBACKS[0].astype(np.int16) + (u[:, 1] * LOOKBACKS.size).astype(np.int16)
         band_pct = p.retail_band_low_pct + (p.retail_band_high_pct - p.retail_band_low_pct) * u[:, 2]
         self.retail_band_usd_bn = self.response_usd_bn * band_pct / 100.0
 
@@ -605,12 +599,13 @@ class CarryTraders(Sector):
 
         The state's holdings are not used: totals follow from gross_usd_bn and the weights.
         """
-        book = Opening.empty(self.n)
+        book, funds = Opening.empty(self.n), self.funds
         held = self.gross_open[:, None] * self.weights
-        book.units_usd_bn[:, ASSETS] = held
-        book.units_usd_bn[:, ASSETS[AUD_CASH]] = 0.0
-        book.cash_usd_bn[:, AUD] = held[:, AUD_CASH]
-        book.loans_usd_bn[:, self._funding(view)] = self.gross_open * (1.0 - 1.0 / self.leverage_open)
+        for k, market in enumerate(ASSETS):
+            if k != AUD_CASH:
+                book.units_usd_bn[funds, market] = held[:, k]
+        book.cash_usd_bn[funds, AUD] = held[:, AUD_CASH]
+        book.loans_usd_bn[funds, self._funding(view)] = self.gross_open * (1.0 - 1.0 / self.leverage_open)
         book.contracts_usd_bn[:, USDJPY] = self.core_usd_bn
         book.cash_usd_bn[:, JPY] += np.abs(self.core_usd_bn) / self.retail_leverage
         return book
@@ -624,7 +619,7 @@ class CarryTraders(Sector):
         self.hurdle_pct = np.minimum(self.carry_open - 1.0, self.params.hurdle_pct)
         wanted = self.leverage_open * self.appetite_slack
         self.scale = wanted * self.risk_open / (self.carry_open - self.hurdle_pct)
-        self.peak_usd_bn = self.book.equity_usd(view.log_price)[: self.n]
+        self.peak_usd_bn = self.book.equity_usd(view.log_price)[self.funds]
 
     # -- what a fund looks at ----------------------------------------------------------------------------------------
 
@@ -639,13 +634,13 @@ class CarryTraders(Sector):
         """Yen owed less yen owned, USD bn, (rows,)."""
         return yen_owed(rows, self.book.cash, self.book.loans, log_price)
 
-    def desired_leverage(self, view: View, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`wanted_leverage` of some funds, (rows,), and whether the VaR limit is the one that binds."""
-        p, funding, weights = self.params, self._funding(view), self.weights.take(rows, axis=0)
-        lookback, exposures = self.lookback_days, EXPOSURES[funding]
+    def desired_leverage(self, view: View) -> tuple[np.ndarray, np.ndarray]:
+        """`wanted_leverage` of the funds, (funds,), and whether the VaR limit is the one that binds."""
+        p, funding, weights = self.params, self._funding(view), self.weights
+        lookback, exposures = self.fund_lookback_days, EXPOSURES[funding]
         return wanted_leverage(
             basket_volatility(weights, view, funding), weights @ carry_pct(view, p, funding), weights,
-            changes_by_lookback(view.log_price, view.history, exposures, lookback, rows), rows,
+            changes_by_lookback(view.log_price, view.history, exposures, lookback),
             self.scale, self.hurdle_pct, self.leverage_open, self.var_slack, self.risk_open, self.leverage_limit,
             lookback, self.confidence, np.exp(-p.vix_response * max(view.public.risk_aversion_sd, 0.0)),
             p.trend_turn, p.trend_width, p.trend_cut,
@@ -655,7 +650,7 @@ class CarryTraders(Sector):
 
     def decide(self, view: View) -> np.ndarray:
         """Funds move towards the leverage they want and out of the yen they fear; retail leans against the price."""
-        equity = self.book.equity_usd(view.log_price)[: self.n]
+        equity = self.book.equity_usd(view.log_price, self.n)
         blocks = [no_orders()]
         if view.on("carry_positions"):
             blocks.append(self._fund_orders(view, equity))
@@ -664,10 +659,10 @@ class CarryTraders(Sector):
         return join(blocks)
 
     def _fund_orders(self, view: View, equity: np.ndarray) -> np.ndarray:
-        books = self._books(view, np.flatnonzero(self.is_fund), equity)
-        stopped = stops_hit(books.rows, books.equity, self.peak_usd_bn, self.stop)
-        self.stopped[books.rows] = stopped
-        wanted, at_var = self.desired_leverage(view, books.rows)
+        books = self._books(view, self.funds, equity)
+        stopped = stops_hit(books.equity, self.peak_usd_bn, self.stop)
+        self.stopped = stopped
+        wanted, at_var = self.desired_leverage(view)
         trade = self._asset_trades(view, books, wanted, stopped)
         yen = self._yen_trades(view, books, trade, stopped) if self._funding(view) == JPY else np.zeros(stopped.size)
         return self._fund_rows(books, trade, yen, reasons(trade, yen, at_var, stopped))
@@ -689,10 +684,10 @@ class CarryTraders(Sector):
 
     def _asset_trades(self, view: View, books: _Books, wanted: np.ndarray, stopped: np.ndarray) -> np.ndarray:
         """Trades (funds, assets), USD bn: towards wanted leverage within the markets' depth, or the stop's share."""
-        rows, held, gross, equity, _ = books
+        _, held, gross, equity, _ = books
         haste = self._haste(view)
         trade, anybody = trades_to_wanted_leverage(
-            rows, held, gross, equity, wanted, stopped, self.weights, self.band, self.horizon_days, haste
+            held, gross, equity, wanted, stopped, self.weights, self.band, self.horizon_days, haste
         )
         if anybody:
             keep_within_depth(trade, self.params.depth_share * haste, view.depth, view.vol, view.calm_vol)
@@ -703,10 +698,10 @@ class CarryTraders(Sector):
 
     def _yen_trades(self, view: View, books: _Books, trade: np.ndarray, stopped: np.ndarray) -> np.ndarray:
         """Dollars bought for yen (funds,), USD bn; what a fund chooses to move is kept within the market's depth."""
-        p, (rows, _, gross, equity, yen_debt) = self.params, books
+        p, (_, _, gross, equity, yen_debt) = self.params, books
         fear = fear_of_authorities(view.public, self.calm_public, p.hike_weight)
         with_assets, chosen, anybody = yen_trades(
-            rows, gross, equity, yen_debt, trade, stopped, self.response, self.leverage_open, self.horizon_days,
+            gross, equity, yen_debt, trade, stopped, self.response, self.leverage_open, self.horizon_days,
             p.crowding, p.crowding_weight, fear, self._haste(view), p.yen_band,
         )  # fmt: skip
         return with_assets + self._within_depth(view, USDJPY, chosen) if anybody else with_assets
@@ -734,6 +729,12 @@ class CarryTraders(Sector):
 
     # -- margin ------------------------------------------------------------------------------------------------------
 
+    def initial_margin(self, view: View) -> np.ndarray:
+        """The prime broker's of the funds, USD bn, (members,); retail accounts have a legal one."""
+        initial = np.zeros(self.n)
+        initial[self.funds] = self.broker_margin(view)[self.funds]
+        return initial
+
     def maintenance_shortfall(self, view: View, initial: np.ndarray, equity: np.ndarray) -> np.ndarray:
         """Funds: the prime broker's rule of the base class. Retail accounts: the legal 4 % as initial margin."""
         assert self.margin is not None
@@ -752,8 +753,7 @@ class CarryTraders(Sector):
     def _meet_calls(self, view: View, rows: np.ndarray, need: np.ndarray) -> np.ndarray:
         if not rows.size:
             return no_orders()
-        assert self.margin is not None
-        rates = initial_rates(self.margin, view.vol, view.public.margin_factor.get(self.id, 1.0))
+        rates = self.margin_rates(view)
         books = self._books(view, rows, self.book.equity_usd(view.log_price))
         share = yen_shares(books.gross, books.equity, books.yen_debt)
         sold = sell_most_liquid_first(books.held, rates[ASSETS] + share[:, None] * rates[USDJPY], need[rows])
@@ -766,19 +766,20 @@ class CarryTraders(Sector):
         """Losses are counted from a best equity that is slowly forgotten; confidence lost in a stop slowly returns."""
         p = self.params
         self.peak_usd_bn, self.confidence = after_the_close(
-            self.is_fund, self.book.equity_usd(view.log_price), self.peak_usd_bn, self.confidence, self.stopped,
+            self.book.equity_usd(view.log_price)[self.funds], self.peak_usd_bn, self.confidence, self.stopped,
             0.5 ** (1.0 / p.peak_half_life_days), 0.5 ** (1.0 / p.return_half_life_days), 1.0 - p.stop_cut,
         )  # fmt: skip
-        self.stopped = np.zeros(self.n, dtype=bool)
+        self.stopped = np.zeros(self.funds.size, dtype=bool)
 
     def gross_usd_bn(self, log_price: np.ndarray) -> float:
         """Assets of all funds, Australian dollars on deposit included, USD bn."""
-        return float(np.maximum(self.assets_usd(log_price, np.flatnonzero(self.is_fund)), 0.0).sum())
+        return float(np.maximum(self.assets_usd(log_price, self.funds), 0.0).sum())
 
     def table(self, log_price: np.ndarray) -> dict[str, np.ndarray]:
         """Kind, gross position, yen debt, leverage and confidence per member, USD bn."""
         everyone = np.arange(self.n)
-        gross = np.maximum(self.assets_usd(log_price, everyone), 0.0).sum(axis=1)
+        gross, confidence = np.maximum(self.assets_usd(log_price, everyone), 0.0).sum(axis=1), np.ones(self.n)
+        confidence[self.funds] = self.confidence
         gross += np.abs(self.book.contracts_usd(log_price)[: self.n, USDJPY])
         equity = self.equity_usd(log_price)[: self.n]
         return {
@@ -786,5 +787,5 @@ class CarryTraders(Sector):
             "gross_usd_bn": gross,
             "yen_debt_usd_bn": np.where(self.is_fund, self.yen_debt_usd(log_price, everyone), 0.0),
             "leverage": np.divide(gross, equity, out=np.zeros(self.n), where=equity > 0.0),
-            "confidence": self.confidence,
+            "confidence": confidence,
         }

@@ -1,6 +1,5 @@
 """Crypto leveraged longs: bitcoin perpetuals bought on margin, closed by the exchange when the margin is gone."""
 
-from dataclasses import replace
 from statistics import NormalDist
 from typing import Any, ClassVar, Final
 
@@ -66,7 +65,7 @@ class CryptoParams(Params):
 # -- rules ---------------------------------------------------------------------------------------------------------
 
 
-def chance_of_liquidation(buffer: np.ndarray, exit_rate: np.ndarray, refill_rate: float, vol: float) -> np.ndarray:
+def chance_of_liquidation(buffer: np.ndarray, exit_rate: float, refill_rate: float, vol: float) -> np.ndarray:
     """Probability that a position is liquidated before it is closed, with margins refilled below one half.
 
     exp(-b/2 sqrt(2 m) / vol) exp(-b/2 sqrt(2 (m + c)) / vol): the log price falls by half the buffer b before the
@@ -77,7 +76,7 @@ def chance_of_liquidation(buffer: np.ndarray, exit_rate: np.ndarray, refill_rate
     return np.asarray(np.exp(-0.5 * buffer * speed / vol))
 
 
-def buffers_in_the_long_run(fresh: np.ndarray, exit_rate: np.ndarray, vol: float, luck: np.ndarray) -> np.ndarray:
+def buffers_in_the_long_run(fresh: np.ndarray, exit_rate: float, vol: float, luck: np.ndarray) -> np.ndarray:
     """Distances to liquidation among the open positions of members whose fresh positions have distance ``fresh``.
 
     Positions start at ``fresh``, diffuse with ``vol`` a day, end at rate ``exit_rate`` or at zero. Their stationary
@@ -159,7 +158,7 @@ def positions_and_gains(
 def plan_positions(
     contracts: np.ndarray, cash: np.ndarray, loans: np.ndarray, budget: np.ndarray, leverage: np.ndarray,
     leveraged: bool, value_usd: float, usd_per_yen: float, entry_rate: np.ndarray, appetite: np.ndarray,
-    lookback: np.ndarray, exit_rate: np.ndarray, yen_funded: np.ndarray, yen_haste: float, profit_taking: float,
+    lookback: np.ndarray, exit_rate: float, yen_funded: np.ndarray, yen_haste: float, profit_taking: float,
     most_gain: float, top_up_chance: float, cap: float, luck: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Who opens, who closes and who refills a position tomorrow: three flag arrays (members,).
@@ -178,7 +177,7 @@ def plan_positions(
         held = position(contracts, i, budget, value_usd)
         if held > 0.0:
             gain = gain_on_margin(held, cash, loans, i, leverage, leveraged, usd_per_yen)
-            leaves[i] = -np.expm1(-(exit_rate[i] * haste) * (1.0 + profit_taking * min(max(gain, 0.0), most_gain)))
+            leaves[i] = -np.expm1(-(exit_rate * haste) * (1.0 + profit_taking * min(max(gain, 0.0), most_gain)))
             leaving += leaves[i] * held
             refill[i] = gain < -0.5 and luck[i] > 1.0 - top_up_chance
         else:
@@ -212,16 +211,19 @@ def fresh_collateral(
 @njit(cache=True)
 def write_planned(
     out: np.ndarray, entering: np.ndarray, leaving: np.ndarray, contracts: np.ndarray, cash: np.ndarray,
-    loans: np.ndarray, budget: np.ndarray, yen_loan: np.ndarray, value_usd: float, usd_per_yen: float,
+    loans: np.ndarray, budget: np.ndarray, leverage: np.ndarray, yen_funded: np.ndarray, yen_loan_to_equity: float,
+    value_usd: float, usd_per_yen: float,
 ) -> int:  # fmt: skip
-    """Write orders: positions opened, yen borrowed for them (``yen_loan``, USD bn); positions closed, yen paid back."""
+    """Write orders: positions opened, yen borrowed for them, as a share of their margin; positions closed, yen paid
+    back."""
     n = 0
     for i in np.flatnonzero(entering):
         write_order(out[n], i, BTC, MOMENTUM, budget[i], 0.0, -np.inf, np.inf, True)
         n += 1
     for i in np.flatnonzero(entering):
-        if yen_loan[i] != 0.0:
-            write_order(out[n], i, USDJPY, CARRY, yen_loan[i], 0.0, -np.inf, np.inf, False)
+        yen_loan = yen_loan_to_equity * budget[i] / leverage[i] if yen_funded[i] else 0.0
+        if yen_loan != 0.0:
+            write_order(out[n], i, USDJPY, CARRY, yen_loan, 0.0, -np.inf, np.inf, False)
             n += 1
     closed = np.flatnonzero(leaving)
     for i in closed:
@@ -294,10 +296,10 @@ class CryptoLongs(Sector):
     """Accounts that hold long perpetuals or stand aside, and the exchanges' insurance fund as a house account.
 
     Columns: leverage: of a fresh position; maintenance: equity over notional at which the exchange closes the account;
-    budget_usd_bn: notional of a position; lookback_days: of the trend; yen_funded: borrows yen for its collateral,
-    yen_loan_usd_bn for a position; open_at_start, luck: in position on day 0 and how far it has come; exit_rate,
-    entry_rate: per day; pending, leaving, refilling: decided yesterday to open, to close, to refill the margin of a
-    position today; closing: offered for sale by the exchange today. collateral: (rows, currencies) paid in today.
+    budget_usd_bn: notional of a position; lookback_days: of the trend; yen_funded: borrows part of its collateral in
+    yen; open_at_start: in position on day 0; entry_rate: per day when flat; pending, leaving, refilling: decided
+    yesterday to open, to close, to refill the margin of a position today; closing: offered for sale by the exchange
+    today. collateral: (rows, currencies) paid in today. All members leave at exit_rate a day.
     """
 
     id = "crypto_longs"
@@ -305,13 +307,13 @@ class CryptoLongs(Sector):
     rules = ("crypto_entry", "crypto_leverage", "yen_carry_funding")
     home = USD
     house_rows = 1
-    margin = replace(BROKER, isolated=True)
+    margin = BROKER
 
     def __init__(self, model: mesa.Model, params: Any, streams: Streams) -> None:
         super().__init__(model, params, streams)
         p = params
         z = streams.on(self.id, "accounts").standard_normal((self.n, 2))
-        u = streams.on(self.id, "habits").random((self.n, 4))
+        u = self._habits(streams)
         account_usd = p.account_median_usd * np.exp(p.size_sigma * z[:, 0])
         self.maintenance = maintenance_rate_by_notional(account_usd)
         rho = p.size_leverage_correlation
@@ -319,13 +321,10 @@ class CryptoLongs(Sector):
         drawn = p.leverage_median * np.exp(tail * (rho * z[:, 0] + np.sqrt(1.0 - rho**2) * z[:, 1]))
         self.leverage = np.clip(drawn, 1.0, np.minimum(p.leverage_cap, 0.5 / self.maintenance))
         self.open_at_start = u[:, 0] <= max(p.in_position, u[:, 0].min())
-        self.luck = u[:, 1]
-        self.lookback_days = LOOKBACKS[0] + (u[:, 2] * LOOKBACKS.size).astype(np.int64)
+        self.lookback_days = LOOKBACKS[0].astype(np.int8) + (u[:, 2] * LOOKBACKS.size).astype(np.int8)
         self.yen_funded = u[:, 3] < p.yen_share
         self.budget_usd_bn = p.open_interest_usd_bn * account_usd / max(account_usd[self.open_at_start].sum(), 1e-300)
-        loan = p.yen_loan_to_equity * self.budget_usd_bn / self.leverage
-        self.yen_loan_usd_bn = np.where(self.yen_funded, loan, 0.0)
-        self.exit_rate = np.full(self.n, 1.0 / p.holding_days)
+        self.exit_rate = 1.0 / p.holding_days
         self.entry_rate = np.zeros(self.n)
         self.pending, self.leaving, self.refilling = (np.zeros(self.n, dtype=bool) for _ in range(3))
         self.closing = np.zeros(self.n, dtype=bool)
@@ -334,14 +333,19 @@ class CryptoLongs(Sector):
 
     # -- day 0 -------------------------------------------------------------------------------------------------------
 
+    def _habits(self, streams: Streams) -> np.ndarray:
+        """Uniform draws in [0, 1) on day 0, (members, 4): in position, how far it has come, lookback, yen-funded."""
+        return streams.on(self.id, "habits").random((self.n, 4))
+
     def opening(self, holdings_usd_bn: np.ndarray, view: View) -> Opening:
         """Members in position hold perpetuals against dollar collateral, part of it borrowed in yen."""
         book = Opening.empty(self.n + 1)
         notional = np.where(self.open_at_start, self.budget_usd_bn, 0.0)
-        fresh = 1.0 / self.leverage - self.maintenance
-        buffer = buffers_in_the_long_run(fresh, self.exit_rate, float(view.calm_vol[BTC]), self.luck)
+        fresh, luck = 1.0 / self.leverage - self.maintenance, self._habits(view.streams)[:, 1]
+        buffer = buffers_in_the_long_run(fresh, self.exit_rate, float(view.calm_vol[BTC]), luck)
         equity = notional * (self.maintenance + buffer if view.on("crypto_leverage") else 1.0)
-        loan = np.where(self.open_at_start, self._yen_loan(view), 0.0)
+        fresh_loan = self._yen_loan_to_equity(view) * self.budget_usd_bn / self.leverage
+        loan = np.where(self.open_at_start & self.yen_funded, fresh_loan, 0.0)
         book.contracts_usd_bn[: self.n, BTC] = notional
         book.cash_usd_bn[: self.n, USD] = equity + loan
         book.loans_usd_bn[: self.n, JPY] = loan
@@ -365,10 +369,10 @@ class CryptoLongs(Sector):
         self.entry_rate = rate * (replaced / entering if entering > 0.0 else 1.0)
         self._plan(view, trend_sd(view))
 
-    def _yen_loan(self, view: View) -> np.ndarray:
-        """Yen debt of fresh positions, USD bn, (members,)."""
+    def _yen_loan_to_equity(self, view: View) -> float:
+        """Yen that who is funded in yen borrows for a fresh position, over its margin."""
         on = view.on("yen_carry_funding") and view.on("crypto_leverage")
-        return self.yen_loan_usd_bn if on else np.zeros(self.n)
+        return float(self.params.yen_loan_to_equity) if on else 0.0
 
     # -- the day -------------------------------------------------------------------------------------------------------
 
@@ -420,12 +424,16 @@ class CryptoLongs(Sector):
             return no_orders()
         out = np.empty(2 * (np.count_nonzero(self.pending) + np.count_nonzero(self.leaving)), dtype=ORDER)
         n = write_planned(
-            out, self.pending, self.leaving, *self._tables(), self.budget_usd_bn, self._yen_loan(view),
-            view.unit_value_usd[BTC], view.usd_per_currency[JPY],
+            out, self.pending, self.leaving, *self._tables(), self.budget_usd_bn, self.leverage,
+            self.yen_funded, self._yen_loan_to_equity(view), view.unit_value_usd[BTC], view.usd_per_currency[JPY],
         )  # fmt: skip
         return out[:n]
 
     # -- liquidation ---------------------------------------------------------------------------------------------------
+
+    def initial_margin(self, view: View) -> np.ndarray:
+        """Not asked for: margin is isolated, each position's own."""
+        return np.zeros(self.n)
 
     def maintenance_shortfall(self, view: View, initial: np.ndarray, equity: np.ndarray) -> np.ndarray:
         """Called below maintenance, for what lacks to the initial margin (twice maintenance), USD bn, (members,)."""

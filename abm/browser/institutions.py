@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 
 from abm.model import MarketModel
-from abm.world import margin
 from abm.world.instruments import CURRENCIES, IDS
 
 BISECTIONS: Final = 40
@@ -53,8 +52,7 @@ def equity_at_call(model: MarketModel, sector: str, size_usd_bn: np.ndarray) -> 
     if owner.margin is None:
         return low
     screen = model.screen()
-    rates = margin.initial_rates(owner.margin, screen.vol, screen.public.margin_factor.get(sector, 1.0))
-    initial = margin.initial_requirement(owner.book, model.log_price, rates, owner.home)[: owner.n]
+    initial = owner.initial_margin(screen)
     high = MARGIN_SPAN * size_usd_bn
     for _ in range(BISECTIONS):
         middle = (low + high) / 2.0

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
-from scipy import stats
+from scipy.special import stdtrit
 
 from abm.output.measures import MEASURES, median_interval, quantiles
 from abm.output.report import WIDTH, formatted
@@ -271,7 +271,7 @@ def bootstrap_interval(x: np.ndarray, level: float = 0.95) -> tuple[float, float
     errors = draws.std(axis=1, ddof=1) / math.sqrt(n)
     tail = 0.5 * (1.0 - level)
     if np.mean(errors < SMALL_ERROR * error) > MOST_SMALL:
-        half = float(stats.t.ppf(1.0 - tail, n - 1)) * error
+        half = float(stdtrit(n - 1, 1.0 - tail)) * error
         return mean - half, mean + half
     usable = errors > SMALLEST_ERROR * error  # a resample of equal values has no t statistic, nor has one of dust
     t = (draws.mean(axis=1)[usable] - mean) / errors[usable]

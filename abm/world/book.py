@@ -59,9 +59,10 @@ class Book:
         cash = np.maximum(self.cash, 0.0) @ usd_per_currency(log_price)
         return self.units @ unit_value_usd(log_price) + cash
 
-    def equity_usd(self, log_price: np.ndarray) -> np.ndarray:
-        """Holdings plus cash less loans, USD bn, (rows,)."""
-        first, rows, units, cash, loans, _ = self.place
+    def equity_usd(self, log_price: np.ndarray, rows: int | None = None) -> np.ndarray:
+        """Holdings plus cash less loans of the first ``rows`` accounts, all without it, USD bn, (rows,)."""
+        first, everybody, units, cash, loans, _ = self.place
+        rows = everybody if rows is None else rows
         value, currency = unit_value_usd(log_price), usd_per_currency(log_price)
         return np.asarray(_equity_usd(first, rows, units, cash, loans, self.owns, self.money, value, currency))
 
@@ -106,12 +107,10 @@ class MarginTerms:
     """Terms of margined accounts: rate of market m = max(floor, z * vol * sqrt(horizon)), maintenance a share of it.
 
     floor: (markets,) fraction of notional. z: normal quantile. horizon_days: close-out period.
-    maintenance_share: maintenance margin as a share of the initial one. isolated: the sector has a rule of its own
-    for each position and no requirement on the whole account.
+    maintenance_share: maintenance margin as a share of the initial one.
     """
 
     floor: np.ndarray
     z: float = 2.33
     horizon_days: float = 10.0
     maintenance_share: float = 0.75
-    isolated: bool = False

@@ -14,6 +14,7 @@ The rest of the world holds, on day 0, what is outstanding and nobody else holds
 From then on it changes by postings like everybody else.
 """
 
+import mmap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -76,8 +77,8 @@ class Ledger:
         self.start = np.concatenate([[0], np.cumsum(list(rows.values()))]).astype(np.int64)
         self.rows = {name: slice(int(self.start[i]), int(self.start[i + 1])) for name, i in self.index.items()}
         n = int(self.start[-1])
-        self.units, self.contracts = np.zeros((n, N_MARKETS), order="F"), np.zeros((n, N_MARKETS), order="F")
-        self.cash, self.loans = np.zeros((n, N_CCY), order="F"), np.zeros((n, N_CCY), order="F")
+        self.units, self.contracts = _empty_table(n, N_MARKETS), _empty_table(n, N_MARKETS)
+        self.cash, self.loans = _empty_table(n, N_CCY), _empty_table(n, N_CCY)
         self.issued, self.mark_log = np.zeros(N_MARKETS), np.zeros(N_MARKETS)
         self.share = np.zeros(n)
         self.owns, self.open_in = np.zeros((2, len(rows), N_MARKETS), dtype=np.bool_)
@@ -376,10 +377,13 @@ class Ledger:
         """Creditors take over all that failed accounts own and owe; with several creditors, each its share."""
         rows = np.unique(row)
         creditors, share = self._takers(rows, creditor_row, share)
-        for table in (self.units, self.cash, self.loans, self.contracts):
-            passed_on = np.outer(share, table[rows].sum(axis=0))
-            table[rows] = 0.0
-            np.add.at(table, creditors, passed_on)
+        for table, used in (
+            (self.units, self.owns), (self.cash, self.money), (self.loans, self.money), (self.contracts, self.open_in),
+        ):  # fmt: skip
+            for column in np.flatnonzero(used[self._sector_of(rows)].any(axis=0)):
+                passed_on = share * table[rows, column].sum()
+                table[rows, column] = 0.0
+                np.add.at(table[:, column], creditors, passed_on)
         for used in (self.owns, self.open_in, self.money):
             used[self._sector_of(creditors)] |= used[self._sector_of(rows)].any(axis=0)
 
@@ -451,6 +455,15 @@ class Ledger:
             if name in self.index:
                 exempt[self.index[name], currency] = True
         return exempt
+
+
+def _empty_table(rows: int, columns: int) -> Array:
+    """Zeros, columns contiguous, on ordinary pages of memory that are taken up when first written to.
+
+    NumPy asks for pages of 2 MB for large arrays, so that the few rows of a small sector would take up as much.
+    """
+    pages = mmap.mmap(-1, 8 * rows * columns, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return np.ndarray((rows, columns), order="F", buffer=pages)
 
 
 def _read_only(view: Array) -> Array:

@@ -80,8 +80,8 @@ def currency_rates(rates: Array, home: int = USD) -> Array:
     return PAIRS_TO[home] @ rates
 
 
-def initial_requirement(book: Book, log_price: Array, rates: Array, home: int = USD) -> Array:
-    """Initial margin of every row, USD bn, (rows,).
+def initial_requirement(book: Book, log_price: Array, rates: Array, home: int = USD, rows: int | None = None) -> Array:
+    """Initial margin of the first ``rows`` accounts, all without it, USD bn, (rows,).
 
     sum over markets of (|units| + |contracts|) * price * rate, plus, for every currency but ``home``,
     |cash - loans| * rate of its exchange rate. A yen-funded Treasury position is thus charged for the bond and, once,
@@ -89,7 +89,11 @@ def initial_requirement(book: Book, log_price: Array, rates: Array, home: int = 
     """
     per_market = unit_value_usd(log_price) * rates
     per_currency = usd_per_currency(log_price) * currency_rates(rates, home)
-    return np.asarray(_requirement(*book.place, book.owns, book.open_in, book.money, per_market, per_currency))
+    first, everybody, *tables = book.place
+    used = book.owns, book.open_in, book.money
+    return np.asarray(
+        _requirement(first, everybody if rows is None else rows, *tables, *used, per_market, per_currency)
+    )
 
 
 @njit(cache=True)

@@ -9,7 +9,7 @@ the exchange rate.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -118,7 +118,7 @@ def post(
     terms = [_table(value, rows, columns) for value in (slope, lo, hi, hedge)]
     fx, sign = _LEGS[None if contract else funding]
     out = np.zeros(rows * columns, dtype=ORDER)
-    return out[: _write(out, who, markets, REASON[reason], quantity, *terms, contract, fx, sign)]
+    return out[: _compiled_write()(out, who, markets, REASON[reason], quantity, *terms, contract, fx, sign)]
 
 
 @lru_cache(N_MARKETS)
@@ -162,17 +162,6 @@ def _at(table, i, j):  # type: ignore
     return table[i if table.shape[0] > 1 else 0, j if table.shape[1] > 1 else 0]
 
 
-_INTS, _TABLE = (types.Array(kind, n, "C", readonly=True) for kind, n in ((types.int64, 1), (types.float64, 2)))
-_CODES = types.Array(types.int32, 2, "C", readonly=True)
-
-
-@njit(
-    types.int64(
-        types.Array(from_dtype(ORDER), 1, "C"), _INTS, _INTS, types.int64, _TABLE, _TABLE, _TABLE, _TABLE, _TABLE,
-        types.boolean, _CODES, _TABLE,
-    ),
-    cache=True,
-)  # fmt: skip
 def _write(out, who, markets, reason, quantity, slope, lo, hi, hedge, contract, fx, sign):  # type: ignore
     """Write rows that have a quantity or a slope into ``out``, row by row of the tables; returns how many."""
     n = 0
@@ -188,6 +177,18 @@ def _write(out, who, markets, reason, quantity, slope, lo, hi, hedge, contract, 
                 row.hedge = _at(hedge, i, j)
             n += 1
     return n
+
+
+@cache
+def _compiled_write() -> Any:
+    """`_write` for tables that may be read-only or not, one version for both; made when first needed."""
+    integers, table = (types.Array(kind, n, "C", readonly=True) for kind, n in ((types.int64, 1), (types.float64, 2)))
+    codes = types.Array(types.int32, 2, "C", readonly=True)
+    out = types.Array(from_dtype(ORDER), 1, "C")
+    of = types.int64(
+        out, integers, integers, types.int64, table, table, table, table, table, types.boolean, codes, table
+    )
+    return njit(of, cache=True)(_write)
 
 
 def scale(orders: np.ndarray, factor: np.ndarray) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 from abm.agents.base import Sector
 from abm.world.book import Book
 from abm.world.instruments import BASE_CCY, INDEX, IS_FX, N_MARKETS, QUOTE_CCY, unit_value_usd
-from abm.world.margin import initial_rates, initial_requirement
 from abm.world.orders import REASONS
 from abm.world.risk import RiskEstimate
 from abm.world.view import View
@@ -56,9 +55,7 @@ class Desk:
         sector, n = self.sector, self.sector.n
         if sector.margin is None:
             return np.empty(0)
-        rates = initial_rates(sector.margin, now.vol, now.public.margin_factor.get(sector.id, 1.0))
-        initial = initial_requirement(self.book, now.log_price, rates, sector.home)[:n]
-        need = sector.maintenance_shortfall(now, initial, self.book.equity_usd(now.log_price)[:n])
+        need = sector.maintenance_shortfall(now, sector.initial_margin(now), self.book.equity_usd(now.log_price)[:n])
         return sector.raise_cash(now, need) if need.any() else np.empty(0)
 
     def settle(self, orders: np.ndarray, quote: np.ndarray, price: np.ndarray) -> None:

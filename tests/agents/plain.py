@@ -106,7 +106,7 @@ def _crypto_account(sector: CryptoLongs, i: int) -> CryptoAccount:
         budget=float(sector.budget_usd_bn[i]),
         lookback=int(sector.lookback_days[i]),
         yen_funded=bool(sector.yen_funded[i]),
-        exit_rate=float(sector.exit_rate[i]),
+        exit_rate=sector.exit_rate,
         entry_rate=float(sector.entry_rate[i]),
         coins=float(sector.book.contracts[i, BTC]),
         usd=float(net[USD]),

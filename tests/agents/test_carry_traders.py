@@ -9,7 +9,6 @@ import pytest
 from abm.agents import carry_traders as ct
 from abm.agents.carry_traders import ASSETS, CarryParams, CarryTraders
 from abm.world.instruments import AUD, BTC, INDEX, JPY, N_MARKETS, USD, USDJPY
-from abm.world.margin import BROKER, initial_rates, initial_requirement
 from abm.world.orders import REASON
 from tests.agents.desk import Desk, market_days
 from tests.agents.plain import plain_carry_world, plain_prices, plain_screen
@@ -48,7 +47,7 @@ def test_opening_totals_are_those_asked_for():
     assert sector.is_fund.sum() == 500
     np.testing.assert_allclose(held.sum(axis=0), 150.0 * sector.params.weights, rtol=1e-12)
     leverage = held.sum(axis=1) / funds_equity(sector, view)
-    np.testing.assert_allclose(leverage, sector.leverage_open[sector.is_fund], rtol=1e-12)
+    np.testing.assert_allclose(leverage, sector.leverage_open, rtol=1e-12)
     assert np.median(leverage) == pytest.approx(5.0, abs=0.25)
     assert 28.0 < funds_equity(sector, view).sum() < 34.0
     retail = desk.book.contracts_usd(view.log_price)[:, USDJPY]
@@ -73,11 +72,10 @@ def test_no_orders_at_unchanged_prices():
 def test_each_limit_binds_for_some_funds_on_day_0():
     view = make_view()
     sector, _ = opened()
-    rows = np.flatnonzero(sector.is_fund)
-    wanted, _ = sector.desired_leverage(view, rows)
-    np.testing.assert_allclose(wanted, sector.leverage_open[rows], rtol=1e-12)
+    wanted, _ = sector.desired_leverage(view)
+    np.testing.assert_allclose(wanted, sector.leverage_open, rtol=1e-12)
     slack = [sector.leverage_limit / sector.leverage_open, sector.appetite_slack, sector.var_slack]
-    binding = np.argmin(np.array(slack)[:, rows], axis=0)
+    binding = np.argmin(np.array(slack), axis=0)
     assert (np.bincount(binding, minlength=3) > 5).all()
 
 
@@ -103,26 +101,24 @@ def test_volatility_of_a_treasury_basket_in_yen_and_in_dollars():
 
 def test_rising_volatility_lowers_leverage_in_proportion():
     sector, _ = opened()
-    rows = np.flatnonzero(sector.is_fund)
-    wanted, at_var = sector.desired_leverage(make_view(vol_ratio=2.0), rows)
+    wanted, at_var = sector.desired_leverage(make_view(vol_ratio=2.0))
     slack = (sector.appetite_slack / 2.0, sector.var_slack / 2.0, sector.leverage_limit / sector.leverage_open)
-    expected = sector.leverage_open[rows] * np.min(slack, axis=0)[rows]
+    expected = sector.leverage_open * np.min(slack, axis=0)
     np.testing.assert_allclose(wanted, expected, rtol=1e-12)
-    assert 0 < at_var.sum() < rows.size
+    assert 0 < at_var.sum() < sector.funds.size
 
 
 def test_lower_carry_lowers_leverage_of_those_whose_appetite_binds():
     sector, _ = opened()
-    rows = np.flatnonzero(sector.is_fund)
     view = make_view(policy_move_pct={"JPY": 1.0})
-    wanted, _ = sector.desired_leverage(view, rows)
+    wanted, _ = sector.desired_leverage(view)
     over_hurdle = sector.weights @ ct.carry_pct(view, sector.params, JPY) - sector.hurdle_pct
-    kept = over_hurdle[rows] / (sector.carry_open - sector.hurdle_pct)[rows]
+    kept = over_hurdle / (sector.carry_open - sector.hurdle_pct)
     assert (kept < 0.8).all()
     slack = (sector.leverage_limit / sector.leverage_open, sector.var_slack)
-    expected = np.minimum(np.min(slack, axis=0)[rows], kept * sector.appetite_slack[rows])
-    np.testing.assert_allclose(wanted, sector.leverage_open[rows] * expected, rtol=1e-9)
-    cut = wanted / sector.leverage_open[rows]
+    expected = np.minimum(np.min(slack, axis=0), kept * sector.appetite_slack)
+    np.testing.assert_allclose(wanted, sector.leverage_open * expected, rtol=1e-9)
+    cut = wanted / sector.leverage_open
     assert (cut < 0.8).any() and (cut > 0.999).any()
 
 
@@ -175,8 +171,9 @@ def test_stops_ignore_depth_close_their_share_and_cost_confidence():
     yen = stops[stops["market"] == USDJPY]["quantity"]
     assert yen.sum() == pytest.approx(-sector.params.stop_cut * held[who].sum(), rel=0.05)
     sector.end_of_day(crash)
-    np.testing.assert_allclose(sector.confidence[who], 1.0 - sector.params.stop_cut)
-    assert (sector.confidence[np.setdiff1d(np.arange(sector.n), who)] == 1.0).all()
+    hit = np.isin(sector.funds, who)
+    np.testing.assert_allclose(sector.confidence[hit], 1.0 - sector.params.stop_cut)
+    assert (sector.confidence[~hit] == 1.0).all()
     assert not np.isin(who, sector.decide(crash)["member"][sector.decide(crash)["reason"] == REASON["stop_loss"]]).any()
 
 
@@ -229,9 +226,8 @@ def test_margin_calls_sell_the_most_liquid_first_and_are_met():
 def desk_need(desk, view):
     """Margin needs as the model computes them."""
     sector = desk.sector
-    rates = initial_rates(BROKER, view.vol)
-    initial = initial_requirement(desk.book, view.log_price, rates, sector.home)[: sector.n]
-    return sector.maintenance_shortfall(view, initial, desk.book.equity_usd(view.log_price)[: sector.n])
+    equity = desk.book.equity_usd(view.log_price, sector.n)
+    return sector.maintenance_shortfall(view, sector.initial_margin(view), equity)
 
 
 def test_retail_losers_are_cut_at_the_legal_margin():
@@ -299,6 +295,8 @@ def permuted(sector, order):
     for name, value in vars(sector).items():
         if isinstance(value, np.ndarray) and value.shape[:1] == (sector.n,):
             setattr(other, name, value[order])
+        elif name == "funds":
+            other.funds = np.argsort(order)[value]
         elif name not in ("model", "unique_id", "pos", "book"):
             setattr(other, name, value)
     other.book = type(sector.book)(
@@ -362,23 +360,19 @@ def test_stops_and_confidence_against_numpy():
     rng = np.random.default_rng(7)
     n = 1000
     equity, peak, confidence, stop = rng.random(n), 1.2 * rng.random(n), rng.random(n), 1.2 * rng.random(n)
-    rows = np.flatnonzero(rng.random(n) < 0.5)
-    hit = ct.stops_hit(rows, equity[rows], peak, stop)
-    np.testing.assert_array_equal(hit, equity[rows] < (1.0 - np.minimum(stop[rows], 0.9)) * peak[rows])
-    stopped = np.zeros(n, dtype=bool)
-    stopped[rows] = hit
-    is_fund = np.isin(np.arange(n), rows)
-    peaks, sure = ct.after_the_close(is_fund, equity, peak, confidence, stopped, 0.98, 0.96, 0.6)
+    stopped = ct.stops_hit(equity, peak, stop)
+    np.testing.assert_array_equal(stopped, equity < (1.0 - np.minimum(stop, 0.9)) * peak)
+    peaks, sure = ct.after_the_close(equity, peak, confidence, stopped, 0.98, 0.96, 0.6)
     kept = np.where(stopped, equity, np.maximum(equity, equity + 0.98 * (peak - equity)))
     dared = np.where(stopped, 0.6 * confidence, 1.0 - 0.96 * (1.0 - confidence))
-    np.testing.assert_allclose(peaks, np.where(is_fund, kept, peak), rtol=1e-12)
-    np.testing.assert_allclose(sure, np.where(is_fund, dared, confidence), rtol=1e-12)
-    assert 50 < stopped.sum() < rows.size
+    np.testing.assert_allclose(peaks, kept, rtol=1e-12)
+    np.testing.assert_allclose(sure, dared, rtol=1e-12)
+    assert 50 < stopped.sum() < n - 50
 
 
 def test_a_lookback_beyond_the_history_is_refused():
     sector, _ = opened()
-    sector.lookback_days[0] = 200
+    sector.fund_lookback_days[0] = 200
     with pytest.raises(IndexError, match="looks back further"):
         sector.decide(make_view())
 

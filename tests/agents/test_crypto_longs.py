@@ -228,7 +228,7 @@ def test_net_entries_respect_depth():
     n = 100_000
     position = np.where(rng.random(n) < 0.5, 1e-4, 0.0)
     accounts = accounts_of(position, np.zeros(n), np.full(n, 1e-4))
-    entry, leave = (np.full(n, 0.05), np.ones(1), np.full(n, 10)), np.full(n, 0.01)
+    entry, leave = (np.full(n, 0.05), np.ones(1), np.full(n, 10)), 0.01
     arguments = (*accounts, *entry, leave, np.zeros(n, dtype=bool), 1.0, 1.0, 3.0, 0.0)
     free, tight = (plan_positions(*arguments, cap, rng.random(n)) for cap in (1e9, 0.02))
     assert 1e-4 * (free[0].sum() - free[1].sum()) > 0.15
@@ -312,7 +312,7 @@ def test_plans_against_numpy():
     n = 3000
     position = np.where(rng.random(n) < 0.6, rng.random(n), 0.0)
     budget, gain = rng.random(n), rng.standard_normal(n)
-    entry, leave, luck = 0.1 * rng.random(n), 0.1 * rng.random(n), rng.random(n)
+    entry, leave, luck = 0.1 * rng.random(n), 0.04, rng.random(n)
     appetite, lookback, yen = 2.0 * rng.random(11), rng.integers(10, 21, n), rng.random(n) < 0.3
     held, haste = position > 0.0, np.where(yen, 1.5, 1.0)
     leaves = leave * haste * (1.0 + 0.7 * np.clip(gain, 0.0, 2.0))

@@ -361,10 +361,7 @@ def test_members_below_the_distance_shown_are_called() -> None:
         found = members(model, sector)
         at = equity_at_call(model, sector, found.size)
         owner, screen = model.sectors[sector], model.screen()
-        from abm.world import margin
-
-        rates = margin.initial_rates(owner.margin, screen.vol, screen.public.margin_factor.get(sector, 1.0))
-        initial = margin.initial_requirement(owner.book, model.log_price, rates, owner.home)[: owner.n]
+        initial = owner.initial_margin(screen)
         some = at > 1e-9
         assert some.any(), sector
         assert (owner.maintenance_shortfall(screen, initial, 0.999 * at)[some] > 0.0).all()
