@@ -169,23 +169,25 @@ def plan_positions(
     half the margin refills it with ``top_up_chance``. gain: of `gain_on_margin`; cap: USD bn; rates per day; appetite:
     by days of lookback beyond the shortest; luck: uniform draws in [0, 1), low ones act, high ones refill.
     """
-    enters, leaves = np.zeros(budget.size), np.zeros(budget.size)  # chances
-    refill = np.zeros(budget.size, dtype=np.bool_)
+    chance = np.empty(budget.size)  # of entering; of leaving, with a minus
+    enters, leaves, refill = np.zeros((3, budget.size), dtype=np.bool_)
     entering, leaving = 0.0, 0.0
     for i in range(budget.size):
         haste = yen_haste if yen_funded[i] else 1.0
         held = position(contracts, i, budget, value_usd)
         if held > 0.0:
             gain = gain_on_margin(held, cash, loans, i, leverage, leveraged, usd_per_yen)
-            leaves[i] = -np.expm1(-(exit_rate * haste) * (1.0 + profit_taking * min(max(gain, 0.0), most_gain)))
-            leaving += leaves[i] * held
+            chance[i] = np.expm1(-(exit_rate * haste) * (1.0 + profit_taking * min(max(gain, 0.0), most_gain)))
+            leaving += -chance[i] * held
             refill[i] = gain < -0.5 and luck[i] > 1.0 - top_up_chance
         else:
-            enters[i] = -np.expm1(-(entry_rate[i] * appetite[lookback[i] - LOOKBACKS[0]] / haste))
-            entering += enters[i] * budget[i]
+            chance[i] = -np.expm1(-(entry_rate[i] * appetite[lookback[i] - LOOKBACKS[0]] / haste))
+            entering += chance[i] * budget[i]
     keep_in = min(1.0, (leaving + cap) / max(entering, 1e-300))
     keep_out = min(1.0, (entering + cap) / max(leaving, 1e-300))
-    return luck < keep_in * enters, luck < keep_out * leaves, refill
+    for i in range(budget.size):
+        enters[i], leaves[i] = luck[i] < keep_in * chance[i], luck[i] < -keep_out * chance[i]
+    return enters, leaves, refill
 
 
 @njit(cache=True)
@@ -200,6 +202,7 @@ def fresh_collateral(
     anybody = False
     for i in range(budget.size):
         if not (opening[i] or refilling[i]):
+            paid[i] = 0.0
             continue
         anybody = True
         wanted = budget[i] if opening[i] else position(contracts, i, budget, value_usd)
@@ -215,23 +218,22 @@ def write_planned(
     value_usd: float, usd_per_yen: float,
 ) -> int:  # fmt: skip
     """Write orders: positions opened, yen borrowed for them, as a share of their margin; positions closed, yen paid
-    back."""
+    back. entering, leaving: members."""
     n = 0
-    for i in np.flatnonzero(entering):
+    for i in entering:
         write_order(out[n], i, BTC, MOMENTUM, budget[i], 0.0, -np.inf, np.inf, True)
         n += 1
-    for i in np.flatnonzero(entering):
+    for i in entering:
         yen_loan = yen_loan_to_equity * budget[i] / leverage[i] if yen_funded[i] else 0.0
         if yen_loan != 0.0:
             write_order(out[n], i, USDJPY, CARRY, yen_loan, 0.0, -np.inf, np.inf, False)
             n += 1
-    closed = np.flatnonzero(leaving)
-    for i in closed:
+    for i in leaving:
         held = contracts[i, BTC] * value_usd
         if held != 0.0:
             write_order(out[n], i, BTC, PROFIT_TAKING, -held, 0.0, -np.inf, np.inf, True)
             n += 1
-    return n + write_repayments(out[n:], closed, cash, loans, usd_per_yen, PROFIT_TAKING)
+    return n + write_repayments(out[n:], leaving, cash, loans, usd_per_yen, PROFIT_TAKING)
 
 
 @njit(cache=True)
@@ -413,8 +415,7 @@ class CryptoLongs(Sector):
         """Fresh collateral for positions about to be opened (the excess goes out), refills of shrunk margins."""
         if not view.on("crypto_entry"):
             return None
-        self.collateral[:, USD] = 0.0
-        paid = fresh_collateral(*self._accounts(view), self.pending, self.refilling, self.collateral[:, USD])
+        paid = fresh_collateral(*self._accounts(view), self.pending, self.refilling, self.collateral[: self.n, USD])
         return self.collateral if paid else None
 
     def decide(self, view: View) -> np.ndarray:
@@ -422,9 +423,10 @@ class CryptoLongs(Sector):
         self.closing[:] = False
         if not view.on("crypto_entry"):
             return no_orders()
-        out = np.empty(2 * (np.count_nonzero(self.pending) + np.count_nonzero(self.leaving)), dtype=ORDER)
+        entering, leaving = np.flatnonzero(self.pending), np.flatnonzero(self.leaving)
+        out = np.empty(2 * (entering.size + leaving.size), dtype=ORDER)
         n = write_planned(
-            out, self.pending, self.leaving, *self._tables(), self.budget_usd_bn, self.leverage,
+            out, entering, leaving, *self._tables(), self.budget_usd_bn, self.leverage,
             self.yen_funded, self._yen_loan_to_equity(view), view.unit_value_usd[BTC], view.usd_per_currency[JPY],
         )  # fmt: skip
         return out[:n]

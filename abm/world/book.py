@@ -1,12 +1,15 @@
 """A sector's rows of the ledger, read-only; its books on day 0; the terms of its margined accounts."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
 
 from abm.world.instruments import N_CCY, N_MARKETS, unit_value_usd, usd_per_currency
+
+
+BLOCK: Final = 1024  # rows summed over all columns before the next, so that their sums stay near the processor
 
 
 @dataclass(frozen=True)
@@ -71,16 +74,19 @@ class Book:
 def _equity_usd(first, rows, units, cash, loans, owns, money, per_unit, per_currency):  # type: ignore
     """Sum over the columns in use: units x value + (cash - loans) x value, (rows,)."""
     equity = np.zeros(rows)
-    for m in range(per_unit.size):
-        if owns[m]:
-            held = units[first : first + rows, m]
-            for i in range(rows):
-                equity[i] += held[i] * per_unit[m]
-    for c in range(per_currency.size):
-        if money[c]:
-            owned, owed = cash[first : first + rows, c], loans[first : first + rows, c]
-            for i in range(rows):
-                equity[i] += (owned[i] - owed[i]) * per_currency[c]
+    for start in range(0, rows, BLOCK):
+        block = equity[start : start + BLOCK]
+        a, b = first + start, first + start + block.size
+        for m in range(per_unit.size):
+            if owns[m]:
+                held = units[a:b, m]
+                for i in range(block.size):
+                    block[i] += held[i] * per_unit[m]
+        for c in range(per_currency.size):
+            if money[c]:
+                owned, owed = cash[a:b, c], loans[a:b, c]
+                for i in range(block.size):
+                    block[i] += (owned[i] - owed[i]) * per_currency[c]
     return equity
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-from abm.world.book import Book, MarginTerms
+from abm.world.book import BLOCK, Book, MarginTerms
 from abm.world.instruments import (
     BTC,
     DURATION_YR,
@@ -99,16 +99,19 @@ def initial_requirement(book: Book, log_price: Array, rates: Array, home: int = 
 @njit(cache=True)
 def _requirement(first, rows, units, cash, loans, contracts, owns, open_in, money, per_market, per_currency):  # type: ignore
     out = np.zeros(rows)
-    for m in range(per_market.size):
-        if owns[m] or open_in[m]:
-            held, signed = units[first : first + rows, m], contracts[first : first + rows, m]
-            for i in range(rows):
-                out[i] += (abs(held[i]) + abs(signed[i])) * per_market[m]
-    for c in range(per_currency.size):
-        if money[c] and per_currency[c] > 0.0:
-            owned, owed = cash[first : first + rows, c], loans[first : first + rows, c]
-            for i in range(rows):
-                out[i] += abs(owned[i] - owed[i]) * per_currency[c]
+    for start in range(0, rows, BLOCK):
+        block = out[start : start + BLOCK]
+        a, b = first + start, first + start + block.size
+        for m in range(per_market.size):
+            if owns[m] or open_in[m]:
+                held, signed = units[a:b, m], contracts[a:b, m]
+                for i in range(block.size):
+                    block[i] += (abs(held[i]) + abs(signed[i])) * per_market[m]
+        for c in range(per_currency.size):
+            if money[c] and per_currency[c] > 0.0:
+                owned, owed = cash[a:b, c], loans[a:b, c]
+                for i in range(block.size):
+                    block[i] += abs(owned[i] - owed[i]) * per_currency[c]
     return out
 
 
