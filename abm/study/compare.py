@@ -9,16 +9,13 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 from scipy.special import stdtrit
 
 from abm.output.measures import MEASURES, median_interval, quantiles
-from abm.output.report import WIDTH, formatted
 from abm.output.tables import (
     COMPARISON,
     MOST_CHANGES,
@@ -32,6 +29,10 @@ from abm.output.tables import (
 from abm.study.ensemble import Build, Failure, Job, Result, Scenario, market_model, run_jobs
 from abm.study.run import Interrupted, code_hash, default_directory, git_revision, package_versions, seed_list
 from abm.world.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 KEY_SERIES: Final = ("JGB30", "JGB40", "UST10", "UST30", "USDJPY", "NIKKEI", "NASDAQ", "BTC")
 WHAT_IS_SHOWN: Final = (
@@ -306,8 +307,12 @@ def _save(c: Comparison, directory: Path, a: Comparable, b: Comparable, figures:
         draw_differences(directory / "figures" / "differences.png", c.title, c.notes, c.dates, c.paths)
 
 
-def difference_table(c: Comparison, everything: bool = False) -> Table:
+def difference_table(c: Comparison, everything: bool = False) -> "Table":
     """Medians of both, mean difference with its 95 % interval, for the headline measures (or all)."""
+    from rich.table import Table
+
+    from abm.output.report import WIDTH, formatted
+
     table = Table(
         title=f"{c.title}: {len(c.seeds)} paired seeds, {len(c.dates) - 1} trading days",
         caption=" ".join((*c.notes, WHAT_IS_SHOWN)),
@@ -336,8 +341,10 @@ def _weight(row: Mapping[Any, Any]) -> str:
     return "bold" if row["mean_low"] > 0.0 or row["mean_high"] < 0.0 else ""
 
 
-def show(c: Comparison, console: Console | None = None) -> None:
+def show(c: Comparison, console: "Console | None" = None) -> None:
     """Print a comparison."""
+    from rich.console import Console
+
     console = console or Console()
     if c.seeds:
         console.print(difference_table(c))

@@ -10,23 +10,19 @@ import os
 import signal
 import sys
 import threading
-import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
 import pyarrow as pa
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from abm.output.measures import measure
 
@@ -134,11 +130,13 @@ def run_jobs(
     workers = min(workers or os.cpu_count() or 1, len(jobs))
     if workers < 1:
         return
-    console = Console(stderr=True)
-    if progress and console.is_terminal and build is market_model and not loops_are_compiled():
-        console.print("Compiling the loops of the model, once after installation: 10 to 20 seconds.")
-    todo = sum(scenarios[job.scenario].days for job in jobs)
-    with stop_on_interrupt(stop or threading.Event()) as asked, _progress_bar(todo, progress) as drawn:
+    bar: AbstractContextManager[Callable[[int], None]] = nullcontext(lambda days: None)
+    if progress:
+        from abm.study.progress import days_bar
+
+        todo = sum(scenarios[job.scenario].days for job in jobs)
+        bar = days_bar(todo, compiling=build is market_model and not loops_are_compiled())
+    with stop_on_interrupt(stop or threading.Event()) as asked, bar as drawn:
         run = _run_here if workers == 1 else _run_in_pool
         yield from run(scenarios, jobs, workers, build, asked, advance or drawn)
         if asked.is_set():
@@ -383,34 +381,3 @@ def stop_on_interrupt(stop: threading.Event) -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _Rate(ProgressColumn):
-    """Days per second so far."""
-
-    def render(self, task: Task) -> Text:
-        rate = task.completed / task.elapsed if task.elapsed else 0.0
-        return Text(f"{rate:,.0f} days/s", style="dim")
-
-
-@contextmanager
-def _progress_bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
-    """A bar on the terminal, drawn by hand so that no thread runs when workers are forked; silent elsewhere."""
-    console = Console(stderr=True)
-    if not shown or not console.is_terminal:
-        yield lambda days: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=console, auto_refresh=False) as bar:
-        task, drawn = bar.add_task("days", total=total), 0.0
-
-        def advance(days: int) -> None:
-            nonlocal drawn
-            bar.update(task, advance=days)
-            now = time.monotonic()
-            if now - drawn > POLL_SECONDS:
-                bar.refresh()
-                drawn = now
-
-        yield advance
-        bar.refresh()

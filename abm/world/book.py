@@ -8,7 +8,6 @@ from numba import njit
 
 from abm.world.instruments import N_CCY, N_MARKETS, unit_value_usd, usd_per_currency
 
-
 BLOCK: Final = 1024  # rows summed over all columns before the next, so that their sums stay near the processor
 
 
