@@ -11,7 +11,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(BIN)/python -m compileall -q abm
+	$(BIN)/python -m compileall -q abm # so that no start has to
 	$(BIN)/python -c 'from abm import MarketModel, load_scenario; MarketModel(load_scenario("baseline")).run_for(3)' # compiles the loops
 	@touch $@
 

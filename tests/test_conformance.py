@@ -142,7 +142,7 @@ def test_the_order_of_members_does_not_matter(crowd: Sector, world: MarketModel)
     twin = copied(sector)
     for name, value in vars(twin).items():
         if name == "funds":  # which members are, in the order of the funds' own columns
-            twin.funds = np.argsort(order)[value]
+            twin.funds = np.argsort(order)[permuted(value, order)]
         elif name not in {"model", "book", "params"}:
             setattr(twin, name, permuted(value, order))
     twin.book = Book(*(getattr(sector.book, f)[rows].copy() for f in ("units", "cash", "loans", "contracts")))

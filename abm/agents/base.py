@@ -1,4 +1,4 @@
-"""What every sector is: one Mesa agent that owns arrays, one row per institution.
+"""What every sector is: one Mesa agent that owns arrays, one row per institution (of a kind, if only it has them).
 
 A sector sees the public screen (`View`) and its own rows of the ledger (`self.book`), and answers with schedules.
 It never sees another sector, the ledger or the future.
@@ -41,7 +41,7 @@ def par(value: Any, unit: str, source: str, meaning: str, lo: float | None = Non
 class Params(BaseModel):
     """Parameters of a sector: frozen, validated, every one with unit, range and source."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     members: int = par(1, "institutions", "SOURCES.md 8", "number of institutions", 1, 200_000)
 
 
@@ -79,7 +79,7 @@ class Sector(mesa.Agent):
         self.params = params
         self.n: int = params.members
         self.ids = np.arange(self.n)
-        self.size = np.broadcast_to(1.0 / self.n, self.n)
+        self.size = np.broadcast_to(1.0 / self.n, self.n)  # replaced by sectors of unequal members, not written to
         self.loan_spread_pct = 0.5
 
     # -- what subclasses override ------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class Sector(mesa.Agent):
 
     def initial_margin(self, view: View) -> np.ndarray:
         """Margin at which accounts may open positions, at view.log_price, USD bn, (members,)."""
-        return self.broker_margin(view)
+        return initial_requirement(self.book, view.log_price, self.margin_rates(view), self.home, self.n)
 
     def maintenance_shortfall(self, view: View, initial: np.ndarray, equity: np.ndarray) -> np.ndarray:
         """Margin to be freed per member, USD bn, 0 where none is called.
@@ -159,10 +159,6 @@ class Sector(mesa.Agent):
         """Initial margin by market today, fraction of notional, (markets,)."""
         assert self.margin is not None
         return initial_rates(self.margin, view.vol, view.public.margin_factor.get(self.id, 1.0))
-
-    def broker_margin(self, view: View) -> np.ndarray:
-        """What a prime broker asks of members' accounts at view.log_price, USD bn, (members,)."""
-        return initial_requirement(self.book, view.log_price, self.margin_rates(view), self.home, self.n)
 
     def draw(self, view: View, purpose: str) -> np.ndarray:
         """Standard normal draws for today's purpose, one per member, tied to the member's identity."""

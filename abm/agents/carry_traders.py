@@ -171,7 +171,7 @@ def carry_pct(view: View, params: CarryParams, funding: int) -> np.ndarray:
 
 
 def basket_volatility(weights: np.ndarray, view: View, funding: int) -> np.ndarray:
-    """Annual volatility of every basket in its funding currency, sqrt(250 w' T S T' w), (members,).
+    """Annual volatility of every basket in its funding currency, sqrt(250 w' T S T' w), (funds,).
 
     S: running correlations with the volatilities sigma20 (20-day half-life) that brokers and funds quote.
     """
@@ -181,7 +181,7 @@ def basket_volatility(weights: np.ndarray, view: View, funding: int) -> np.ndarr
 
 @njit(cache=True)
 def _annual_sd(weights: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """sqrt(250 sum_k w_k cov(basket, k)), (members,); weights, covariance with the basket: (members, assets)."""
+    """sqrt(250 sum_k w_k cov(basket, k)), (funds,); weights, covariance with the basket: (funds, assets)."""
     out = np.empty(weights.shape[0])
     for i in range(out.size):
         variance = 0.0
@@ -531,8 +531,8 @@ class CarryTraders(Sector):
     leverage_open, leverage_limit: the fund on day 0 and its own limit; appetite_slack, var_slack: room under the other
     two limits; response, horizon_days, band, stop: reactions of the fund; peak_usd_bn, confidence: best equity
     remembered and share of leverage dared since the last stop; scale, risk_open, carry_open, hurdle_pct: set on day 0;
-    fund_lookback_days: of its trend, as long as its horizon; stopped: hit its stop today. Of all members: is_fund;
-    lookback_days, core_usd_bn, response_usd_bn, retail_leverage, retail_band_usd_bn: the retail account.
+    lookback_days: of its trend, as long as its horizon; stopped: hit its stop today. Of all members: is_fund;
+    retail_lookback_days, core_usd_bn, response_usd_bn, retail_leverage, retail_band_usd_bn: the retail account.
     """
 
     id = "carry_traders"
@@ -545,7 +545,7 @@ class CarryTraders(Sector):
         super().__init__(model, params, streams)
         self.margin = BROKER
         self.loan_spread_pct = params.loan_spread_pct
-        self.funds = np.arange(min(self.n, max(1, round(params.fund_share * self.n))))
+        self.funds = np.arange(max(1, round(params.fund_share * self.n)))
         self.is_fund = np.arange(self.n) < self.funds.size
         self._draw_funds(params, streams)
         self._draw_retail(params, streams)
@@ -570,7 +570,7 @@ class CarryTraders(Sector):
         self.response = p.intervention_response * np.exp(p.response_sigma * z("response"))
         u = streams.on(self.id, "reactions").random((self.funds.size, 3))
         self.horizon_days = p.horizon_low_days * (p.horizon_high_days / p.horizon_low_days) ** u[:, 0]
-        self.fund_lookback_days = np.rint(self.horizon_days).astype(np.int64)
+        self.lookback_days = np.rint(self.horizon_days).astype(np.int64)
         self.band = p.band_low + (p.band_high - p.band_low) * u[:, 1]
         stop = p.stop_low + (p.stop_high - p.stop_low) * u[:, 2]
         self.stop = stop / (1.0 + p.tightening_per_crowding * p.crowding) * self.leverage_open
@@ -588,7 +588,7 @@ class CarryTraders(Sector):
         leverage = p.retail_leverage_median * np.exp(p.retail_leverage_sigma * z[:, 1])
         self.retail_leverage = np.clip(leverage, 1.0, 0.8 / RETAIL_FX_RATE)
         self.response_usd_bn = 100.0 * p.retail_response_usd_bn_per_pct * size
-        self.lookback_days = LOOKBACKS[0].astype(np.int16) + (u[:, 1] * LOOKBACKS.size).astype(np.int16)
+        self.retail_lookback_days = LOOKBACKS[0].astype(np.int16) + (u[:, 1] * LOOKBACKS.size).astype(np.int16)
         band_pct = p.retail_band_low_pct + (p.retail_band_high_pct - p.retail_band_low_pct) * u[:, 2]
         self.retail_band_usd_bn = self.response_usd_bn * band_pct / 100.0
 
@@ -637,7 +637,7 @@ class CarryTraders(Sector):
     def desired_leverage(self, view: View) -> tuple[np.ndarray, np.ndarray]:
         """`wanted_leverage` of the funds, (funds,), and whether the VaR limit is the one that binds."""
         p, funding, weights = self.params, self._funding(view), self.weights
-        lookback, exposures = self.fund_lookback_days, EXPOSURES[funding]
+        lookback, exposures = self.lookback_days, EXPOSURES[funding]
         return wanted_leverage(
             basket_volatility(weights, view, funding), weights @ carry_pct(view, p, funding), weights,
             changes_by_lookback(view.log_price, view.history, exposures, lookback),
@@ -660,8 +660,7 @@ class CarryTraders(Sector):
 
     def _fund_orders(self, view: View, equity: np.ndarray) -> np.ndarray:
         books = self._books(view, self.funds, equity)
-        stopped = stops_hit(books.equity, self.peak_usd_bn, self.stop)
-        self.stopped = stopped
+        stopped = self.stopped = stops_hit(books.equity, self.peak_usd_bn, self.stop)
         wanted, at_var = self.desired_leverage(view)
         trade = self._asset_trades(view, books, wanted, stopped)
         yen = self._yen_trades(view, books, trade, stopped) if self._funding(view) == JPY else np.zeros(stopped.size)
@@ -716,7 +715,7 @@ class CarryTraders(Sector):
     def _retail_orders(self, view: View, equity: np.ndarray) -> np.ndarray:
         trade = retail_trades(
             self.is_fund, self.core_usd_bn, self.response_usd_bn, self.retail_band_usd_bn, self.retail_leverage,
-            self.lookback_days, self.book.contracts[: self.n, USDJPY], equity, view.log_price[USDJPY],
+            self.retail_lookback_days, self.book.contracts[: self.n, USDJPY], equity, view.log_price[USDJPY],
             view.history[:, USDJPY], view.unit_value_usd[USDJPY],
         )  # fmt: skip
         t = np.flatnonzero(trade)
@@ -728,12 +727,6 @@ class CarryTraders(Sector):
         return post(USDJPY, bought, "client_flows", contract=True, members=t)
 
     # -- margin ------------------------------------------------------------------------------------------------------
-
-    def initial_margin(self, view: View) -> np.ndarray:
-        """The prime broker's of the funds, USD bn, (members,); retail accounts have a legal one."""
-        initial = np.zeros(self.n)
-        initial[self.funds] = self.broker_margin(view)[self.funds]
-        return initial
 
     def maintenance_shortfall(self, view: View, initial: np.ndarray, equity: np.ndarray) -> np.ndarray:
         """Funds: the prime broker's rule of the base class. Retail accounts: the legal 4 % as initial margin."""

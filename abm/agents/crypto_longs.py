@@ -197,7 +197,8 @@ def fresh_collateral(
 ) -> bool:  # fmt: skip
     """Write into ``paid`` what lacks to a fresh margin, USD bn, (members,); whether anybody opens or refills.
 
-    Who opens a position pays in what its budget takes, or takes out what is too much; who refills only pays in.
+    Who opens a position pays in what its budget takes, or takes out what is too much; who refills only pays in; all
+    others get 0.
     """
     anybody = False
     for i in range(budget.size):
@@ -217,8 +218,9 @@ def write_planned(
     loans: np.ndarray, budget: np.ndarray, leverage: np.ndarray, yen_funded: np.ndarray, yen_loan_to_equity: float,
     value_usd: float, usd_per_yen: float,
 ) -> int:  # fmt: skip
-    """Write orders: positions opened, yen borrowed for them, as a share of their margin; positions closed, yen paid
-    back. entering, leaving: members."""
+    """Write orders: positions opened, yen borrowed for them, ``yen_loan_to_equity`` times their margin; positions
+    closed, yen paid back. entering, leaving: members.
+    """
     n = 0
     for i in entering:
         write_order(out[n], i, BTC, MOMENTUM, budget[i], 0.0, -np.inf, np.inf, True)
@@ -337,7 +339,7 @@ class CryptoLongs(Sector):
 
     def _habits(self, streams: Streams) -> np.ndarray:
         """Uniform draws in [0, 1) on day 0, (members, 4): in position, how far it has come, lookback, yen-funded."""
-        return streams.on(self.id, "habits").random((self.n, 4))
+        return streams.on(self.id, "habits").random((self.n, 4)).take(self.ids, axis=0)
 
     def opening(self, holdings_usd_bn: np.ndarray, view: View) -> Opening:
         """Members in position hold perpetuals against dollar collateral, part of it borrowed in yen."""
@@ -372,7 +374,7 @@ class CryptoLongs(Sector):
         self._plan(view, trend_sd(view))
 
     def _yen_loan_to_equity(self, view: View) -> float:
-        """Yen that who is funded in yen borrows for a fresh position, over its margin."""
+        """Yen debt of a fresh position over its margin, of members funded in yen; 0 where that is off."""
         on = view.on("yen_carry_funding") and view.on("crypto_leverage")
         return float(self.params.yen_loan_to_equity) if on else 0.0
 
@@ -434,7 +436,7 @@ class CryptoLongs(Sector):
     # -- liquidation ---------------------------------------------------------------------------------------------------
 
     def initial_margin(self, view: View) -> np.ndarray:
-        """Not asked for: margin is isolated, each position's own."""
+        """None on the whole account: margin is isolated, each position judged in `maintenance_shortfall`."""
         return np.zeros(self.n)
 
     def maintenance_shortfall(self, view: View, initial: np.ndarray, equity: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-DRAWN_EVERY_SECONDS: Final = 0.2
+DRAWN_EVERY_SECONDS: Final = 0.1
 
 
 class _Rate(ProgressColumn):

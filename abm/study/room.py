@@ -9,7 +9,9 @@ from abm.scenarios import Scenario
 from abm.world.errors import InputError
 
 PROCESS_BYTES: Final = 320_000_000  # a process with the compiled model, measured
-MEMBER_BYTES: Final = 9_000  # an institution: 2 kB of books, up to 6 kB of its sector's own arrays, measured
+MEMBER_BYTES: Final = (
+    9_000  # an institution with much in its books, measured; carry and crypto accounts take a few hundred
+)
 DAY_BYTES: Final = 20_000  # a recorded day
 WRITTEN_DAY_BYTES: Final = 10_000  # of a seed, in all tables of a run
 MEMORY: Final = Path("/proc/meminfo")

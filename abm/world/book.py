@@ -61,10 +61,10 @@ class Book:
         cash = np.maximum(self.cash, 0.0) @ usd_per_currency(log_price)
         return self.units @ unit_value_usd(log_price) + cash
 
-    def equity_usd(self, log_price: np.ndarray, rows: int | None = None) -> np.ndarray:
-        """Holdings plus cash less loans of the first ``rows`` accounts, all without it, USD bn, (rows,)."""
+    def equity_usd(self, log_price: np.ndarray, members: int | None = None) -> np.ndarray:
+        """Holdings plus cash less loans of the first accounts, all without ``members``, USD bn, (members,)."""
         first, everybody, units, cash, loans, _ = self.place
-        rows = everybody if rows is None else rows
+        rows = everybody if members is None else min(members, everybody)
         value, currency = unit_value_usd(log_price), usd_per_currency(log_price)
         return np.asarray(_equity_usd(first, rows, units, cash, loans, self.owns, self.money, value, currency))
 

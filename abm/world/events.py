@@ -22,7 +22,7 @@ SignedBp = Annotated[float, Field(ge=-500, le=500)]
 class Event(BaseModel):
     """What every event has: when (a date or a day; both empty for one that emerges) and who causes it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     addressee: ClassVar[str | None] = None
     kind: str
     date: dt.date | None = Field(None, description="trading date on which it becomes known; the next one if a holiday")

@@ -66,7 +66,8 @@ class Ledger:
     issued: (markets,) units in existence. mark_log: (markets,) log prices contracts were last settled at.
     share: (rows,) part of its sector's lending a row takes: its part of the sector's equity on day 0.
     owns, open_in (sectors, markets), money (sectors, currencies): where a sector may have units, contracts, cash or
-    loans. Columns of a table are contiguous, and those a sector never uses are never touched: they take no memory.
+    loans. Columns of a table are contiguous, and those a sector never uses are never touched: they take no memory, but
+    in copies of the ledger they do.
     """
 
     def __init__(self, rows: Mapping[str, int]) -> None:
@@ -377,15 +378,16 @@ class Ledger:
         """Creditors take over all that failed accounts own and owe; with several creditors, each its share."""
         rows = np.unique(row)
         creditors, share = self._takers(rows, creditor_row, share)
+        failed, takers = self._sector_of(rows), self._sector_of(creditors)
         for table, used in (
             (self.units, self.owns), (self.cash, self.money), (self.loans, self.money), (self.contracts, self.open_in),
         ):  # fmt: skip
-            for column in np.flatnonzero(used[self._sector_of(rows)].any(axis=0)):
+            columns = used[failed].any(axis=0)
+            used[takers] |= columns
+            for column in np.flatnonzero(columns):
                 passed_on = share * table[rows, column].sum()
                 table[rows, column] = 0.0
                 np.add.at(table[:, column], creditors, passed_on)
-        for used in (self.owns, self.open_in, self.money):
-            used[self._sector_of(creditors)] |= used[self._sector_of(rows)].any(axis=0)
 
     def novate(self, row: Any, counterparty_row: Any, market: int, share: Any = 1.0) -> None:
         """Counterparties take over all contracts of some accounts in one market, each its share, at the last mark."""
@@ -460,8 +462,11 @@ class Ledger:
 def _empty_table(rows: int, columns: int) -> Array:
     """Zeros, columns contiguous, on ordinary pages of memory that are taken up when first written to.
 
-    NumPy asks for pages of 2 MB for large arrays, so that the few rows of a small sector would take up as much.
+    NumPy asks for pages of 2 MB for large arrays, so that the few rows of a small sector would take up as much. The
+    memory is private: a forked worker writes into books of its own.
     """
+    if not hasattr(mmap, "MAP_ANONYMOUS"):  # Windows
+        return np.zeros((rows, columns), order="F")
     pages = mmap.mmap(-1, 8 * rows * columns, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     return np.ndarray((rows, columns), order="F", buffer=pages)
 

@@ -80,8 +80,10 @@ def currency_rates(rates: Array, home: int = USD) -> Array:
     return PAIRS_TO[home] @ rates
 
 
-def initial_requirement(book: Book, log_price: Array, rates: Array, home: int = USD, rows: int | None = None) -> Array:
-    """Initial margin of the first ``rows`` accounts, all without it, USD bn, (rows,).
+def initial_requirement(
+    book: Book, log_price: Array, rates: Array, home: int = USD, members: int | None = None
+) -> Array:
+    """Initial margin of the first accounts, all without ``members``, USD bn, (members,).
 
     sum over markets of (|units| + |contracts|) * price * rate, plus, for every currency but ``home``,
     |cash - loans| * rate of its exchange rate. A yen-funded Treasury position is thus charged for the bond and, once,
@@ -92,7 +94,9 @@ def initial_requirement(book: Book, log_price: Array, rates: Array, home: int = 
     first, everybody, *tables = book.place
     used = book.owns, book.open_in, book.money
     return np.asarray(
-        _requirement(first, everybody if rows is None else rows, *tables, *used, per_market, per_currency)
+        _requirement(
+            first, everybody if members is None else min(members, everybody), *tables, *used, per_market, per_currency
+        )
     )
 
 

@@ -185,10 +185,10 @@ def _compiled_write() -> Any:
     integers, table = (types.Array(kind, n, "C", readonly=True) for kind, n in ((types.int64, 1), (types.float64, 2)))
     codes = types.Array(types.int32, 2, "C", readonly=True)
     out = types.Array(from_dtype(ORDER), 1, "C")
-    of = types.int64(
+    signature = types.int64(
         out, integers, integers, types.int64, table, table, table, table, table, types.boolean, codes, table
     )
-    return njit(of, cache=True)(_write)
+    return njit(signature, cache=True)(_write)
 
 
 def scale(orders: np.ndarray, factor: np.ndarray) -> None:

@@ -49,7 +49,7 @@ def plain_screen(view: View, sector: str = "carry_traders") -> Screen:
 def plain_carry_world(sector: CarryTraders, view: View) -> CarryWorld:
     """The institutions of a sector whose books were just opened, as objects. view: the screen of day 0."""
     screen = plain_screen(view)
-    funds = [_fund(sector, i) for i in np.flatnonzero(sector.is_fund)]
+    funds = [_fund(sector, k, i) for k, i in enumerate(sector.funds)]
     for fund in funds:
         fund.start(screen)
     floor = {name: float(BROKER.floor[m]) for name, m in INDEX.items()}
@@ -57,21 +57,22 @@ def plain_carry_world(sector: CarryTraders, view: View) -> CarryWorld:
     return CarryWorld(funds, retail, floor, sector.params)
 
 
-def _fund(sector: CarryTraders, i: int) -> Fund:
+def _fund(sector: CarryTraders, k: int, i: int) -> Fund:
+    """The fund of that number, which is member i."""
     net = sector.book.cash[i] - sector.book.loans[i]
     units = {IDS[m]: float(sector.book.units[i, m]) for m in ASSETS}
     units["AUDUSD"] = float(net[AUD])
     return Fund(
         p=sector.params,
-        weights={IDS[m]: float(w) for m, w in zip(ASSETS, sector.weights[i], strict=True)},
-        leverage_open=float(sector.leverage_open[i]),
-        limit=float(sector.leverage_limit[i]),
-        appetite_slack=float(sector.appetite_slack[i]),
-        var_slack=float(sector.var_slack[i]),
-        response=float(sector.response[i]),
-        horizon=float(sector.horizon_days[i]),
-        band=float(sector.band[i]),
-        stop=float(sector.stop[i]),
+        weights={IDS[m]: float(w) for m, w in zip(ASSETS, sector.weights[k], strict=True)},
+        leverage_open=float(sector.leverage_open[k]),
+        limit=float(sector.leverage_limit[k]),
+        appetite_slack=float(sector.appetite_slack[k]),
+        var_slack=float(sector.var_slack[k]),
+        response=float(sector.response[k]),
+        horizon=float(sector.horizon_days[k]),
+        band=float(sector.band[k]),
+        stop=float(sector.stop[k]),
         units=units,
         usd=float(net[USD]),
         jpy=float(net[JPY]),
@@ -83,7 +84,7 @@ def _retail_account(sector: CarryTraders, i: int) -> RetailAccount:
     return RetailAccount(
         core=float(sector.core_usd_bn[i]),
         response=float(sector.response_usd_bn[i]),
-        lookback=int(sector.lookback_days[i]),
+        lookback=int(sector.retail_lookback_days[i]),
         leverage=float(sector.retail_leverage[i]),
         band=float(sector.retail_band_usd_bn[i]),
         dollars=float(sector.book.contracts[i, USDJPY]),

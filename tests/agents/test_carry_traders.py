@@ -293,10 +293,10 @@ def permuted(sector, order):
     """The same sector with its members in another order."""
     other = CarryTraders(mesa.Model(), sector.params, make_view().streams)
     for name, value in vars(sector).items():
-        if isinstance(value, np.ndarray) and value.shape[:1] == (sector.n,):
+        if name == "funds":
+            other.funds = np.argsort(order)[value[order] if value.size == sector.n else value]
+        elif isinstance(value, np.ndarray) and value.shape[:1] == (sector.n,):
             setattr(other, name, value[order])
-        elif name == "funds":
-            other.funds = np.argsort(order)[value]
         elif name not in ("model", "unique_id", "pos", "book"):
             setattr(other, name, value)
     other.book = type(sector.book)(
@@ -372,7 +372,7 @@ def test_stops_and_confidence_against_numpy():
 
 def test_a_lookback_beyond_the_history_is_refused():
     sector, _ = opened()
-    sector.fund_lookback_days[0] = 200
+    sector.lookback_days[0] = 200
     with pytest.raises(IndexError, match="looks back further"):
         sector.decide(make_view())
 

@@ -224,7 +224,9 @@ def the_order_of_members_does_not_matter(model: MarketModel, chance: Random) -> 
     rows = np.concatenate([order, np.arange(sector.n, sector.n + sector.house_rows)])
     twin = copied(sector)
     for attribute, value in vars(twin).items():
-        if attribute not in {"model", "book", "params"}:
+        if attribute == "funds":  # which members are, in the order of the funds' own columns
+            twin.funds = np.argsort(order)[permuted(value, order)]
+        elif attribute not in {"model", "book", "params"}:
             setattr(twin, attribute, permuted(value, order))
     twin.book = type(sector.book)(
         *(getattr(sector.book, field)[rows].copy() for field in ("units", "cash", "loans", "contracts"))
