@@ -60,7 +60,7 @@ class DealersParams(IntermediaryParams):
     embond_depth_per_pct_usd_bn: float = _depth(2.0, "EMBOND", "[L]")
     spx_depth_per_pct_usd_bn: float = _depth(14.0, "SPX", "[L]")
     btc_depth_per_pct_usd_bn: float = _depth(0.1, "BTC", "SOURCES.md 2: 3-5 % per USD bn, [L]")
-    usdjpy_depth_per_pct_usd_bn: float = _depth(4.5, "USDJPY", "SOURCES.md 2: 0.28 % per JPY tn, [L]")
+    usdjpy_depth_per_pct_usd_bn: float = _depth(5.5, "USDJPY", "SOURCES.md 2: 0.28 % per JPY tn at the close, [L]")
 
     @property
     def depth_per_log_usd_bn(self) -> np.ndarray:

@@ -109,7 +109,14 @@ class RealMoneyParams(BeliefParams):
         1,
         1000,
     )
-    fx_half_life_days: float = par(30.0, "trading days", "SOURCES.md 8", "the same for currency positions", 1, 1000)
+    fx_half_life_days: float = par(
+        40.0,
+        "trading days",
+        "SOURCES.md 2: 0.2-0.3 % of JPY 1 tn left after 20 days, [L]",
+        "the same for currency positions",
+        1,
+        1000,
+    )
     fx_haste_gap_pct: float = par(
         5.0,
         "% of price",

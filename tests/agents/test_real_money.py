@@ -18,7 +18,7 @@ from tests.agents.screen import HOLDINGS_USD_BN, make_view, net_by_market, open_
 HOLDINGS = np.where(IS_FX, 0.0, HOLDINGS_USD_BN["others"]) * 0.5
 QUIET = {"client_flows": False}
 PACE = 1.0 - 0.5 ** (1.0 / 37.0)
-FX_PACE = 1.0 - 0.5 ** (1.0 / 30.0)
+FX_PACE = 1.0 - 0.5 ** (1.0 / 40.0)
 
 
 def opened(holdings: np.ndarray = HOLDINGS, members: int = 120, **params: Any) -> RealMoney:
