@@ -507,7 +507,7 @@ class MarketModel(mesa.Model):
 
     def _margin_need(self, sector: Sector, now: View) -> np.ndarray:
         """Margin each member of a sector must free, USD bn."""
-        equity = sector.book.equity_usd(self.log_price, sector.n)
+        equity = sector.book.equity_usd(self.log_price)[: sector.n]
         return sector.maintenance_shortfall(now, sector.initial_margin(now), equity)
 
     def _contract_carry_pct(self, yields_pct: np.ndarray) -> np.ndarray:

@@ -134,10 +134,8 @@ def permuted(value: Any, order: np.ndarray) -> Any:
     return value
 
 
-def test_the_order_of_members_does_not_matter(crowd: Sector, world: MarketModel) -> None:
-    sector = crowd
-    view = tomorrow(world)
-    order = np.random.default_rng(1).permutation(sector.n)
+def reordered(sector: Sector, order: np.ndarray) -> Sector:
+    """A copy of a sector with its members in the given order and its house accounts after them."""
     rows = np.concatenate([order, np.arange(sector.n, sector.n + sector.house_rows)])
     twin = copied(sector)
     for name, value in vars(twin).items():
@@ -146,7 +144,14 @@ def test_the_order_of_members_does_not_matter(crowd: Sector, world: MarketModel)
         elif name not in {"model", "book", "params"}:
             setattr(twin, name, permuted(value, order))
     twin.book = Book(*(getattr(sector.book, f)[rows].copy() for f in ("units", "cash", "loans", "contracts")))
-    straight, shuffled = wanted(copied(sector), view), wanted(twin, view)
+    return twin
+
+
+def test_the_order_of_members_does_not_matter(crowd: Sector, world: MarketModel) -> None:
+    sector = crowd
+    view = tomorrow(world)
+    order = np.random.default_rng(1).permutation(sector.n)
+    straight, shuffled = wanted(copied(sector), view), wanted(reordered(sector, order), view)
     assert close(straight[0], shuffled[0], 1e-8) and close(straight[1], shuffled[1], 1e-8)
 
 

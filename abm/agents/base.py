@@ -110,7 +110,7 @@ class Sector(mesa.Agent):
 
     def initial_margin(self, view: View) -> np.ndarray:
         """Margin at which accounts may open positions, at view.log_price, USD bn, (members,)."""
-        return initial_requirement(self.book, view.log_price, self.margin_rates(view), self.home, self.n)
+        return initial_requirement(self.book, view.log_price, self.margin_rates(view), self.home)[: self.n]
 
     def maintenance_shortfall(self, view: View, initial: np.ndarray, equity: np.ndarray) -> np.ndarray:
         """Margin to be freed per member, USD bn, 0 where none is called.

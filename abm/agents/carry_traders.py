@@ -650,7 +650,7 @@ class CarryTraders(Sector):
 
     def decide(self, view: View) -> np.ndarray:
         """Funds move towards the leverage they want and out of the yen they fear; retail leans against the price."""
-        equity = self.book.equity_usd(view.log_price, self.n)
+        equity = self.book.equity_usd(view.log_price)[: self.n]
         blocks = [no_orders()]
         if view.on("carry_positions"):
             blocks.append(self._fund_orders(view, equity))

@@ -1,14 +1,12 @@
 """A sector's rows of the ledger, read-only; its books on day 0; the terms of its margined accounts."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from abm.world.instruments import N_CCY, N_MARKETS, unit_value_usd, usd_per_currency
-
-BLOCK: Final = 1024  # rows summed over all columns before the next, so that their sums stay near the processor
 
 
 @dataclass(frozen=True)
@@ -61,10 +59,9 @@ class Book:
         cash = np.maximum(self.cash, 0.0) @ usd_per_currency(log_price)
         return self.units @ unit_value_usd(log_price) + cash
 
-    def equity_usd(self, log_price: np.ndarray, members: int | None = None) -> np.ndarray:
-        """Holdings plus cash less loans of the first accounts, all without ``members``, USD bn, (members,)."""
-        first, everybody, units, cash, loans, _ = self.place
-        rows = everybody if members is None else min(members, everybody)
+    def equity_usd(self, log_price: np.ndarray) -> np.ndarray:
+        """Holdings plus cash less loans, USD bn, (rows,)."""
+        first, rows, units, cash, loans, _ = self.place
         value, currency = unit_value_usd(log_price), usd_per_currency(log_price)
         return np.asarray(_equity_usd(first, rows, units, cash, loans, self.owns, self.money, value, currency))
 
@@ -73,19 +70,16 @@ class Book:
 def _equity_usd(first, rows, units, cash, loans, owns, money, per_unit, per_currency):  # type: ignore
     """Sum over the columns in use: units x value + (cash - loans) x value, (rows,)."""
     equity = np.zeros(rows)
-    for start in range(0, rows, BLOCK):
-        block = equity[start : start + BLOCK]
-        a, b = first + start, first + start + block.size
-        for m in range(per_unit.size):
-            if owns[m]:
-                held = units[a:b, m]
-                for i in range(block.size):
-                    block[i] += held[i] * per_unit[m]
-        for c in range(per_currency.size):
-            if money[c]:
-                owned, owed = cash[a:b, c], loans[a:b, c]
-                for i in range(block.size):
-                    block[i] += (owned[i] - owed[i]) * per_currency[c]
+    for m in range(per_unit.size):
+        if owns[m]:
+            held = units[first : first + rows, m]
+            for i in range(rows):
+                equity[i] += held[i] * per_unit[m]
+    for c in range(per_currency.size):
+        if money[c]:
+            owned, owed = cash[first : first + rows, c], loans[first : first + rows, c]
+            for i in range(rows):
+                equity[i] += (owned[i] - owed[i]) * per_currency[c]
     return equity
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-from abm.world.book import BLOCK, Book, MarginTerms
+from abm.world.book import Book, MarginTerms
 from abm.world.instruments import (
     BTC,
     DURATION_YR,
@@ -80,10 +80,8 @@ def currency_rates(rates: Array, home: int = USD) -> Array:
     return PAIRS_TO[home] @ rates
 
 
-def initial_requirement(
-    book: Book, log_price: Array, rates: Array, home: int = USD, members: int | None = None
-) -> Array:
-    """Initial margin of the first accounts, all without ``members``, USD bn, (members,).
+def initial_requirement(book: Book, log_price: Array, rates: Array, home: int = USD) -> Array:
+    """Initial margin of every row, USD bn, (rows,).
 
     sum over markets of (|units| + |contracts|) * price * rate, plus, for every currency but ``home``,
     |cash - loans| * rate of its exchange rate. A yen-funded Treasury position is thus charged for the bond and, once,
@@ -91,31 +89,22 @@ def initial_requirement(
     """
     per_market = unit_value_usd(log_price) * rates
     per_currency = usd_per_currency(log_price) * currency_rates(rates, home)
-    first, everybody, *tables = book.place
-    used = book.owns, book.open_in, book.money
-    return np.asarray(
-        _requirement(
-            first, everybody if members is None else min(members, everybody), *tables, *used, per_market, per_currency
-        )
-    )
+    return np.asarray(_requirement(*book.place, book.owns, book.open_in, book.money, per_market, per_currency))
 
 
 @njit(cache=True)
 def _requirement(first, rows, units, cash, loans, contracts, owns, open_in, money, per_market, per_currency):  # type: ignore
     out = np.zeros(rows)
-    for start in range(0, rows, BLOCK):
-        block = out[start : start + BLOCK]
-        a, b = first + start, first + start + block.size
-        for m in range(per_market.size):
-            if owns[m] or open_in[m]:
-                held, signed = units[a:b, m], contracts[a:b, m]
-                for i in range(block.size):
-                    block[i] += (abs(held[i]) + abs(signed[i])) * per_market[m]
-        for c in range(per_currency.size):
-            if money[c] and per_currency[c] > 0.0:
-                owned, owed = cash[a:b, c], loans[a:b, c]
-                for i in range(block.size):
-                    block[i] += abs(owned[i] - owed[i]) * per_currency[c]
+    for m in range(per_market.size):
+        if owns[m] or open_in[m]:
+            held, signed = units[first : first + rows, m], contracts[first : first + rows, m]
+            for i in range(rows):
+                out[i] += (abs(held[i]) + abs(signed[i])) * per_market[m]
+    for c in range(per_currency.size):
+        if money[c] and per_currency[c] > 0.0:
+            owned, owed = cash[first : first + rows, c], loans[first : first + rows, c]
+            for i in range(rows):
+                out[i] += abs(owned[i] - owed[i]) * per_currency[c]
     return out
 
 

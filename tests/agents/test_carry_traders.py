@@ -226,7 +226,7 @@ def test_margin_calls_sell_the_most_liquid_first_and_are_met():
 def desk_need(desk, view):
     """Margin needs as the model computes them."""
     sector = desk.sector
-    equity = desk.book.equity_usd(view.log_price, sector.n)
+    equity = desk.book.equity_usd(view.log_price)[: sector.n]
     return sector.maintenance_shortfall(view, sector.initial_margin(view), equity)
 
 
