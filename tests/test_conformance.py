@@ -18,6 +18,7 @@ from abm.world.book import Book
 from abm.world.instruments import IS_FX, N_MARKETS
 from abm.world.orders import REASONS
 from abm.world.view import View
+from tests.agents.screen import permute_members
 
 DAYS = 7
 
@@ -123,27 +124,10 @@ def _scenario_with(event: str) -> Any:
         return load_scenario(str(path))
 
 
-def permuted(value: Any, order: np.ndarray) -> Any:
-    """Every array with one row per member in the given order; containers are searched."""
-    if isinstance(value, np.ndarray) and value.ndim and value.shape[0] == order.size:
-        return value[order].copy()
-    if isinstance(value, dict):
-        return {k: permuted(v, order) for k, v in value.items()}
-    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
-        return type(value)(permuted(v, order) for v in value)
-    return value
-
-
 def reordered(sector: Sector, order: np.ndarray) -> Sector:
     """A copy of a sector with its members in the given order and its house accounts after them."""
-    rows = np.concatenate([order, np.arange(sector.n, sector.n + sector.house_rows)])
     twin = copied(sector)
-    for name, value in vars(twin).items():
-        if name == "funds":  # which members are, in the order of the funds' own columns
-            twin.funds = np.argsort(order)[permuted(value, order)]
-        elif name not in {"model", "book", "params"}:
-            setattr(twin, name, permuted(value, order))
-    twin.book = Book(*(getattr(sector.book, f)[rows].copy() for f in ("units", "cash", "loans", "contracts")))
+    permute_members(twin, order)
     return twin
 
 

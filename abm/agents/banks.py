@@ -284,9 +284,7 @@ class Banks(Sector):
         at_limit = (self.eve_loss_jpy_bn(view.log_price) > self.eve_limit_jpy_bn(view)) & view.on("interest_rate_limit")
         names = ("Mega bank", "Post Bank", "Regional bank")
         for i in np.flatnonzero(at_limit & ~self.at_limit):
-            self._words.append(
-                f"{names[self.kind[i]]} {self.ids[i] + 1} reaches its interest-rate limit and sells bonds"
-            )
+            self._words.append(f"{names[self.kind[i]]} {i + 1} reaches its interest-rate limit and sells bonds")
         self.at_limit = at_limit
 
     def happenings(self) -> list[str]:

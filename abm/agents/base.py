@@ -78,7 +78,6 @@ class Sector(mesa.Agent):
         super().__init__(model)
         self.params = params
         self.n: int = params.members
-        self.ids = np.arange(self.n)
         self.size = np.broadcast_to(1.0 / self.n, self.n)  # replaced by sectors of unequal members, not written to
         self.loan_spread_pct = 0.5
 
@@ -161,12 +160,12 @@ class Sector(mesa.Agent):
         return initial_rates(self.margin, view.vol, view.public.margin_factor.get(self.id, 1.0))
 
     def draw(self, view: View, purpose: str) -> np.ndarray:
-        """Standard normal draws for today's purpose, one per member, tied to the member's identity."""
-        return view.streams.on(self.id, purpose, view.day).standard_normal(self.n).take(self.ids)
+        """Standard normal draws for today's purpose, one per member."""
+        return view.streams.on(self.id, purpose, view.day).standard_normal(self.n)
 
     def uniform(self, view: View, purpose: str) -> np.ndarray:
-        """Uniform draws in [0, 1) for today's purpose, one per member, tied to the member's identity."""
-        return view.streams.on(self.id, purpose, view.day).random(self.n).take(self.ids)
+        """Uniform draws in [0, 1) for today's purpose, one per member."""
+        return view.streams.on(self.id, purpose, view.day).random(self.n)
 
     def respect_depth(
         self, view: View, market: int | np.ndarray, quantity: np.ndarray, share: float = 0.5

@@ -339,7 +339,7 @@ class CryptoLongs(Sector):
 
     def _habits(self, streams: Streams) -> np.ndarray:
         """Uniform draws in [0, 1) on day 0, (members, 4): in position, how far it has come, lookback, yen-funded."""
-        return streams.on(self.id, "habits").random((self.n, 4)).take(self.ids, axis=0)
+        return streams.on(self.id, "habits").random((self.n, 4))
 
     def opening(self, holdings_usd_bn: np.ndarray, view: View) -> Opening:
         """Members in position hold perpetuals against dollar collateral, part of it borrowed in yen."""

@@ -610,7 +610,7 @@ class LifeInsurers(Sector):
         self._say(hit.any(axis=1), "hits its impairment limit: super-longs below half of book")
 
     def _say(self, who: np.ndarray, what: str) -> None:
-        self._words += [f"Insurer {i + 1} {what}" for i in self.ids[who]]
+        self._words += [f"Insurer {i + 1} {what}" for i in np.flatnonzero(who)]
 
     def _tell(self, view: View) -> None:
         """Members that cross a solvency threshold; beginning lapses and strikes. Told again only after a recovery."""

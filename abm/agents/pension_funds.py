@@ -90,7 +90,7 @@ class PensionFunds(Sector):
     returning (members, classes): class is being brought back to half its band. horizon_days: over which it is.
     to_shift (members, classes): change of the policy mix not yet traded, shares of assets. shifting: the part of it
     posted today. shifted_pp: mix shift so far, percentage points. allowance_bp: rise of JGB10 the fund waits for
-    beyond the public rule. hedge: share of foreign bonds whose currency is sold forward. Id 0 is GPIF.
+    beyond the public rule. hedge: share of foreign bonds whose currency is sold forward. is_gpif: the first.
     """
 
     id: ClassVar[str] = "pension_funds"
@@ -103,6 +103,7 @@ class PensionFunds(Sector):
         super().__init__(model, params, streams)
         n, p = self.n, params
         others = pareto_sizes(n - 1, streams.on(self.id, "sizes"))
+        self.is_gpif = np.arange(n) == 0
         self.size = np.append(p.gpif_share, (1.0 - p.gpif_share) * others)
         self.tilt = group_tilts(streams.on(self.id, "mix"), n, list(CLASSES), p.mix_sigma)
         self.horizon_days = streams.on(self.id, "horizon").uniform(
@@ -140,8 +141,7 @@ class PensionFunds(Sector):
     def start(self, view: View) -> None:
         """Policy mixes: GPIF's 25 % each as far as the opening lies well inside its bands, others near their own."""
         weights = self.weights(view)
-        gpif = (self.ids == 0)[:, None]
-        wanted = np.where(gpif, 1.0 / N_CLASSES - weights, self.drift * self.band)
+        wanted = np.where(self.is_gpif[:, None], 1.0 / N_CLASSES - weights, self.drift * self.band)
         gap = np.clip(wanted, -0.7 * self.band, 0.7 * self.band)
         self.policy = weights + gap - gap.mean(axis=1, keepdims=True)
         self.jgb10_at_opening = float(view.level[JGB10])
@@ -221,7 +221,7 @@ class PensionFunds(Sector):
         change = np.multiply.outer(0.01 * change_pp, np.array([1.0, -foreign_bonds, -rest, -foreign_equities]))
         self.policy, self.to_shift = self.policy + change, self.to_shift + change
         self.shifted_pp = target_pp
-        gpif = change_pp[self.ids == 0]
+        gpif = change_pp[self.is_gpif]
         if gpif.any():
             self._words.append(f"GPIF moves {gpif[0]:+.0f} points of its policy mix to domestic bonds")
 

@@ -334,10 +334,11 @@ def _settle_down(anchor, usual, price, stock, premium_log, priced, response, dri
 class RealMoney(Believer):
     """Institutions with a preferred habitat.
 
-    region, kind: (members,) numbers in REGIONS and BOND_FUND, SHARE_FUND, FIRM (exporters and importers, who hold
-    currency forwards only). home_ccy: (members,). owns: (members, markets) part of the sector's opening stock. habitat:
-    (members, markets) markets it looks at. hedge: (members, markets) share of currency sold forward. share, spread:
-    (members, markets) weights of common and own client flows, for home markets.
+    ids: (members,) which row of a day's draws is whose. region, kind: (members,) numbers in REGIONS and BOND_FUND,
+    SHARE_FUND, FIRM (exporters and importers, who hold currency forwards only). home_ccy: (members,). owns: (members,
+    markets) part of the sector's opening stock. habitat: (members, markets) markets it looks at. hedge: (members,
+    markets) share of currency sold forward. share, spread: (members, markets) weights of common and own client flows,
+    for home markets.
     anchor: (members, markets) log price thought right, fiscal premium and revaluation left out. usual: (members,
     markets) stock held at the anchor, units. response: (members, markets) units wanted more per unit of log price.
     drift: (members, markets) share of the gap by which anchor and usual stock give way in a day.
@@ -352,6 +353,7 @@ class RealMoney(Believer):
     def __init__(self, model: mesa.Model, params: Any, streams: Streams) -> None:
         super().__init__(model, params, streams)
         p, rng = self.params, streams.on(self.id, "members")
+        self.ids = np.arange(self.n)
         self.region = self.ids % len(REGIONS)
         self.kind = np.array(KINDS)[self.ids // len(REGIONS) % len(KINDS)]
         self.home_ccy = HOME_CCY[self.region]

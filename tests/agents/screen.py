@@ -6,7 +6,7 @@ net_by_market(sector.decide(view))["JGB30"]
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -192,14 +192,32 @@ def opened[S: Sector](cls: type[S], holdings_usd_bn: np.ndarray | None = None, s
     return sector
 
 
+def permuted(value: Any, order: np.ndarray) -> Any:
+    """Every array with one row per member in the given order; containers are searched."""
+    if isinstance(value, np.ndarray) and value.ndim and value.shape[0] == order.size:
+        return value[order].copy()
+    if isinstance(value, dict):
+        return {k: permuted(v, order) for k, v in value.items()}
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return type(value)(permuted(v, order) for v in value)
+    return value
+
+
 def permute_members(sector: Sector, order: np.ndarray) -> None:
-    """Put the members of a sector, every array with one row per member and the books, into another order."""
-    for name, value in vars(sector).items():
-        if isinstance(value, np.ndarray) and value.ndim and value.shape[0] == sector.n:
-            setattr(sector, name, value[order].copy())
+    """Put the members of a sector into another order: what there is per member, books and draws; house rows stay."""
+    for name, value in list(vars(sector).items()):
+        if name == "funds":  # which members are, in the order of the funds' own columns
+            sector.funds = np.argsort(order)[permuted(value, order)]
+        elif name not in {"model", "book", "params"}:
+            setattr(sector, name, permuted(value, order))
     rows = np.concatenate([order, np.arange(sector.n, sector.n + sector.house_rows)])
-    book = sector.book
-    sector.book = Book(book.units[rows], book.cash[rows], book.loans[rows], book.contracts[rows])
+    sector.book = Book(*(getattr(sector.book, f)[rows].copy() for f in ("units", "cash", "loans", "contracts")))
+    for how in ("draw", "uniform"):
+        setattr(sector, how, _in_order(getattr(sector, how), order))
+
+
+def _in_order(drawn: Callable[[View, str], np.ndarray], order: np.ndarray) -> Callable[[View, str], np.ndarray]:
+    return lambda view, purpose: drawn(view, purpose)[order]
 
 
 def scale_books(sector: Sector, factor: float) -> None:

@@ -7,7 +7,7 @@ import pytest
 from abm.agents.bitcoin_holders import BitcoinHolders, HolderParams, resting_bids
 from abm.world.instruments import BTC, USD
 from abm.world.orders import REASON
-from tests.agents.screen import by_market, make_view, open_book
+from tests.agents.screen import by_market, make_view, open_book, permute_members
 
 HOLDINGS = by_market({"BTC": 1850.0})
 NO_CLIENTS = {"client_flows": False}
@@ -139,12 +139,8 @@ def test_rules_switched_off_post_nothing():
 def test_members_may_be_permuted():
     sector = opened()
     order = np.random.default_rng(3).permutation(sector.n)
-    other = BitcoinHolders(mesa.Model(), sector.params, make_view().streams)
-    for name, value in vars(sector).items():
-        if isinstance(value, np.ndarray) and value.shape[:1] == (sector.n,):
-            setattr(other, name, value[order])
-    book = sector.book
-    other.book = type(book)(book.units[order], book.cash[order], book.loans[order], book.contracts[order])
+    other = opened()
+    permute_members(other, order)
     a, b = sector.decide(at(-22.0)), other.decide(at(-22.0))
     b["member"] = order[b["member"]]
     key = ["member", "reason"]

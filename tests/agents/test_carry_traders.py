@@ -12,7 +12,7 @@ from abm.world.instruments import AUD, BTC, INDEX, JPY, N_MARKETS, USD, USDJPY
 from abm.world.orders import REASON
 from tests.agents.desk import Desk, market_days
 from tests.agents.plain import plain_carry_world, plain_prices, plain_screen
-from tests.agents.screen import make_view, net_by_market
+from tests.agents.screen import make_view, net_by_market, permute_members
 
 MEMBERS = 400
 CHECK = {"intervention_risk": 0.65}
@@ -289,26 +289,11 @@ def test_sales_never_exceed_what_is_owned():
             assert (mine["lo"] >= -held[mine["member"], k] - 1e-12).all()
 
 
-def permuted(sector, order):
-    """The same sector with its members in another order."""
-    other = CarryTraders(mesa.Model(), sector.params, make_view().streams)
-    for name, value in vars(sector).items():
-        if name == "funds":
-            other.funds = np.argsort(order)[value[order] if value.size == sector.n else value]
-        elif isinstance(value, np.ndarray) and value.shape[:1] == (sector.n,):
-            setattr(other, name, value[order])
-        elif name not in ("model", "unique_id", "pos", "book"):
-            setattr(other, name, value)
-    other.book = type(sector.book)(
-        *(a[order] for a in (sector.book.units, sector.book.cash, sector.book.loans, sector.book.contracts))
-    )
-    return other
-
-
 def test_members_may_be_permuted():
     sector, _ = opened()
     order = np.random.default_rng(1).permutation(sector.n)
-    other = permuted(sector, order)
+    other, _ = opened()
+    permute_members(other, order)
     view = make_view(move={"USDJPY": -6.0, "NASDAQ": -4.0}, vol_ratio=1.5, public=CHECK)
     a, b = sector.decide(view), other.decide(view)
     b["member"] = order[b["member"]]

@@ -20,7 +20,7 @@ from abm.world.margin import maintenance_rate_by_notional
 from abm.world.orders import REASON
 from tests.agents.desk import Desk, market_days
 from tests.agents.plain import plain_crypto_world, plain_prices, plain_screen
-from tests.agents.screen import make_view
+from tests.agents.screen import make_view, permute_members
 
 MEMBERS = 2000
 
@@ -277,17 +277,10 @@ def test_rules_switched_off_post_nothing():
 
 
 def test_members_may_be_permuted():
-    view = make_view()
     sector, _ = opened(members=500)
     order = np.random.default_rng(1).permutation(sector.n)
-    other = CryptoLongs(mesa.Model(), sector.params, view.streams)
-    for name, value in vars(sector).items():
-        if isinstance(value, np.ndarray) and value.shape[:1] == (sector.n,):
-            setattr(other, name, value[order])
-    other.coins_open = sector.coins_open
-    rows = np.append(order, sector.n)
-    book = sector.book
-    other.book = type(book)(book.units[rows], book.cash[rows], book.loans[rows], book.contracts[rows])
+    other, _ = opened(members=500)
+    permute_members(other, order)
     later = make_view(move={"BTC": 3.0}, day=3)
     for s in (sector, other):
         s.end_of_day(later)
