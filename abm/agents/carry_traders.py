@@ -43,7 +43,7 @@ class CarryParams(Params):
     equity_premium_pct: float = par(4.0, "% a year", "[mem]", "expected return of equities above cash", 0, 15)
     btc_premium_pct: float = par(8.0, "% a year", "[L]", "expected return of bitcoin above cash", 0, 40)
     loan_spread_pct: float = par(
-        0.5, "% a year", "SOURCES.md 3, banks", "prime brokers' charge over the policy rate", 0, 5
+        0.5, "% a year", "SOURCES.md 3, banks", "charge over the policy rate that funds reckon with", 0, 5
     )
     hurdle_pct: float = par(
         2.0,

@@ -29,7 +29,9 @@ class CryptoParams(Params):
 
     members: int = par(10_000, "accounts", "SOURCES.md 8", "groups of like accounts", 1, 200_000)
     open_interest_usd_bn: float = par(35, "USD bn", "SOURCES.md 6 (61 with hedged)", "longs on day 0", 0, 1000)
-    leverage_median: float = par(8, "x equity", "SOURCES.md 3 (8-10) [mem]", "of fresh positions", 1, 100)
+    leverage_median: float = par(
+        8, "x equity", "SOURCES.md 3 (8-10) [mem]", "of fresh positions, a member each; large ones less", 1, 100
+    )
     leverage_above_40: float = par(
         0.05, "share", "SOURCES.md 3 [mem]", "of members with a leverage above 40", 0.001, 0.4
     )
@@ -52,7 +54,9 @@ class CryptoParams(Params):
     entry_per_trend: float = par(0.15, "log per sd", "[L]", "rise of the entry rate with the 10-20 day return", 0, 3)
     entry_per_funding: float = par(0.02, "log per pp", "[L]", "fall of the entry rate with the funding rate", 0, 1)
     entry_per_volatility: float = par(0.5, "log", "[L]", "fall of the entry rate as volatility doubles", 0, 5)
-    yen_share: float = par(0.10, "share", "SOURCES.md 6 (5-15 %) [mem]", "of members who borrow yen", 0, 1)
+    yen_share: float = par(
+        0.10, "share", "SOURCES.md 6 (5-15 %) [mem]", "of members who borrow yen, up to their equity", 0, 1
+    )
     yen_loan_to_equity: float = par(1.0, "x equity", "[L]", "yen debt that adds to the collateral", 0, 20)
     yen_response: float = par(0.7, "log per sd", "[L]", "effect of a strong yen on yen borrowers' entry and exit", 0, 5)
     funding_pct: float = par(5.5, "% a year", "Binance, January 2026 (0.005 % per 8 h)", "funding on day 0", -100, 100)

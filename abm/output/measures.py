@@ -311,7 +311,7 @@ def _register_flows() -> None:
     for s in JAPANESE_HOLDERS:
         text = f"foreign assets sold, {s.replace('_', ' ')}"
         _add(f"foreign_sales_usd_bn.{s}", unit, group, text, partial(sold_abroad, sectors=(s,)), False)
-    carry, text = "carry_gross_usd_bn", "most yen carry closed"
+    carry, text = "carry_gross_usd_bn", "carry funds' assets, most below the start"
     _add("carry_closed_usd_bn", unit, group, text, partial(closed, column=carry))
     _add("carry_closed_pct", "%", group, text, partial(closed_pct, column=carry), False)
 

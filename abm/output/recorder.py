@@ -41,7 +41,7 @@ class DayRecord:
     margin_calls_usd_bn, liquidations_usd_bn, equity_usd_bn, leverage: (S,). intervention_jpy_tn: yen bought,
     positive. boj_purchases_jpy_tn: bonds bought by the Bank of Japan today. stress_index: 0 is calm.
     open_interest_usd_bn: bitcoin longs on margin. funding_pct: what longs paid shorts today, per cent of notional.
-    carry_gross_usd_bn: gross yen-funded positions. flows_usd_bn: (S, R, M) net purchases. attribution_log: (S, R, M)
+    carry_gross_usd_bn: carry funds' assets. flows_usd_bn: (S, R, M) net purchases. attribution_log: (S, R, M)
     parts of the day's log price change; news_log, policy_news_log: (M,) the public parts. rounds: margin rounds.
     status: how the clearing ended, `tables.CONVERGED` or what failed.
     """

@@ -175,7 +175,7 @@ def maintenance_rate_by_notional(notional_usd: Array | float) -> Array:
     """Maintenance margin of a bitcoin perpetual over its notional, by size of the position in USD (not bn).
 
     From 0.4 % up to 50 thousand dollars; each further tier's rate applies to what lies in it, so the margin is
-    continuous and the rate rises with size: 2.3 % at 10 million, 7.8 % at 50 million.
+    continuous and the rate rises with size: 2.3 % at 10 million, 7.5 % at 50 million.
     """
     notional = np.maximum(np.asarray(notional_usd, dtype=float), TIER_UP_TO_USD[0])
     steps = np.diff(TIER_MAINTENANCE)
