@@ -1,6 +1,5 @@
 """The command line. Exit status 0 done, 2 bad input, 1 failed, 130 interrupted."""
 
-import datetime as dt
 import json
 import os
 import shlex
@@ -506,7 +505,9 @@ def _toml_value(text: str) -> Any:
 
 def directory_for(name: str, out: Path | None) -> Path:
     """Directory for results, checked before anything is computed. An interrupted run may be taken up again."""
-    target = out if out is not None else RESULTS / f"{name}-{dt.datetime.now():%Y%m%d-%H%M%S}"
+    from abm.study.run import default_directory
+
+    target = out if out is not None else default_directory(name)
     require_place("--out", target)
     if target.is_dir() and any(target.iterdir()) and not _was_interrupted(target):
         raise wrong_value("command line", "--out", str(target), "a new or empty directory, or an interrupted run's")
@@ -555,7 +556,7 @@ def _print_tables(tables: Iterable["Table"]) -> None:
 def _drawn(table: "Table") -> RichTable:
     drawn = RichTable(title=Text(table.title, "bold"), title_justify="left", box=None, padding=(0, 2, 0, 0))
     for column in table.columns:
-        drawn.add_column(column, overflow="fold")
+        drawn.add_column(column, overflow="fold", no_wrap=column is table.columns[0])
     for row in table.rows:
         drawn.add_row(*map(Text, row))
     return drawn

@@ -388,7 +388,7 @@ class MarketModel(mesa.Model):
 
     def on(self, rule: str) -> bool:
         """Whether the named behaviour rule is switched on."""
-        return self.plan.switches.get(rule, True)
+        return self.plan.switches[rule]
 
     def _pass_public_day(self) -> None:
         """The public state passes a day; meetings come closer; the market's view of the next meeting is updated."""

@@ -59,6 +59,7 @@ def test_show_prints_every_value_with_unit_and_source_and_every_event_field(caps
     assert re.search(r"switches\.margin_calls +on", said)
     assert re.search(r"JGB30 +2\.22 +% +2024-07-10 +Japan MoF, constant maturity +H", said)
     assert re.search(r"14 +2024-07-31 +policy_rate +bank = BOJ, change_bp = 15", said)
+    assert re.search(r"^arbitrageurs\.ust10_depth_per_pct_usd_bn ", said, re.MULTILINE)  # names are not broken
     for kind, model in EVENT_KINDS.items():
         fields = said.split(f"event {kind}:")[1]
         assert all(

@@ -83,7 +83,7 @@ class CarryParams(Params):
     response_sigma: float = par(0.4, "log", "[L]", "dispersion of that response among funds", 0, 2)
     urgency: float = par(1.5, "per unit of risk", "[L]", "speed added as an operation is feared", 0, 50)
     horizon_low_days: float = par(3, "days", "SOURCES.md 3 (3-20)", "fastest adjustment", 1, 60)
-    horizon_high_days: float = par(20, "days", "SOURCES.md 3 (3-20)", "slowest adjustment", 1, 250)
+    horizon_high_days: float = par(20, "days", "SOURCES.md 3 (3-20)", "slowest adjustment", 1, 60)
     band_low: float = par(0.08, "share of position", "[L]", "narrowest no-trade band", 0, 1)
     band_high: float = par(0.25, "share of position", "[L]", "widest no-trade band", 0, 1)
     yen_band: float = par(0.05, "share of debt", "[L]", "no-trade band of the yen share of the debt", 0, 1)

@@ -383,6 +383,15 @@ class MinistryOfFinance(Sector):
             blocks += self._sell_by_decree(view, self._treasuries_usd_bn(view) - sold)
         return join(blocks)
 
+    def happenings(self) -> list[str]:
+        """What today's operation took out of deposits and what Treasuries are sold to refill them, in words."""
+        words = []
+        if self.spent_usd_bn > 0.0:
+            words.append(f"The ministry pays USD {self.spent_usd_bn:.1f} bn out of deposits for yen")
+        if self.funded_usd_bn > 0.0:
+            words.append(f"The ministry sells Treasuries for USD {self.funded_usd_bn:.1f} bn to refill its deposits")
+        return words
+
     def _dollars_to_sell(self, view: View) -> float:
         """Today's operations, USD bn, within what deposits and Treasuries can pay."""
         wanted = sum(flow.per_day for flow in self.operations) * 1000.0 * float(view.usd_per_currency[JPY])

@@ -66,6 +66,12 @@ SCORECARD: Final = Kind(
     frozenset(("format", "bars", "seeds", "code_hash", "lines")),
     ("figures/scorecard.png",),
 )
+SENSITIVITY: Final = Kind(
+    "sensitivity analysis",
+    "discovery.json",
+    frozenset(("crisis", "region")),
+    ("*.csv", "words.txt", "figures/*.png"),
+)
 CODE: Final = pa.dictionary(pa.int8(), pa.string())
 TIME: Final = pa.timestamp("ms")
 KEYS: Final = [pa.field("seed", pa.int64()), pa.field("day", pa.int16())]
@@ -190,7 +196,7 @@ class RunWriter:
         self.target, self.kind = Path(target), kind
         require_replaceable(self.target, kind)
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        self.directory = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent))
+        self.directory = Path(tempfile.mkdtemp(prefix=f".{self.target.resolve().name}-", dir=_beside(self.target)))
         os.chmod(self.directory, 0o755)
         self._writers: dict[str, TableWriter] = {}
 
@@ -243,17 +249,29 @@ def _keys(file: Path) -> set[str]:
         return set()
 
 
-def publish(directory: Path, target: Path, kind: Kind) -> Path:
-    """Rename a finished directory to its target; earlier results there are replaced.
+def _beside(target: Path) -> Path:
+    """Where a directory is prepared: beside its target, in it if that is a volume of its own."""
+    return target if target.is_mount() else target.resolve().parent
 
-    What was put there since `require_replaceable` is not deleted: the old directory then stays beside the new one.
+
+def publish(directory: Path, target: Path, kind: Kind) -> Path:
+    """Move a finished directory to its target; earlier results there are replaced.
+
+    A directory that is there stays the same one: it may be a link, a volume, or where somebody works. What was put
+    there since `require_replaceable` is not deleted: what was found then stays beside the new results.
     """
-    old = None
-    if target.exists() and any(target.iterdir()):
-        old = directory.with_name(directory.name + "-replaced")
-        os.rename(target, old)
-    os.rename(directory, target)
-    if old is not None and not _not_of(old, kind):
+    if not target.exists():
+        os.rename(directory, target)
+        return target
+    old = directory.with_name(directory.name + "-replaced")
+    old.mkdir()
+    for path in target.iterdir():
+        if path.name not in (directory.name, old.name):
+            os.rename(path, old / path.name)
+    for path in sorted(directory.iterdir(), key=lambda path: path.name == kind.marker):
+        os.rename(path, target / path.name)
+    directory.rmdir()
+    if not _not_of(old, kind):
         shutil.rmtree(old, ignore_errors=True)
     return target
 

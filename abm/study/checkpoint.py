@@ -6,22 +6,20 @@ A file is written aside, forced to disk and renamed, so it is there wholly or no
 file; draws are keyed by seed, purpose and day, so what follows is the same to the last bit.
 """
 
-import fcntl
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from abm.output.files import locked, write_aside
 from abm.output.tables import content_hash, read_json
 from abm.scenarios import Scenario, scenario_from_resolved
 from abm.study.ensemble import Model, market_model
 from abm.study.run import RunResult, code_hash, git_revision, package_versions, run
 from abm.study.saved_state import holds_a_record, model_from, record_of, recorder_from, state_of
-from abm.study.sweep.store import sync_directory, write_aside
 from abm.world.errors import InputError, shown
 
 FORMAT: Final = 1
@@ -107,7 +105,7 @@ def carry_out(
     if kept.results:
         raise InputError(f"{kept.directory}: this run is done, its results are in {kept.results}")
     target = out if out is not None else kept.directory / RESULTS
-    with _alone(kept.directory):
+    with locked(kept.directory / LOCK, f"{kept.directory}: another process is at this run; wait for it"):
         for left in kept.directory.glob(f".{RESULTS}-*"):
             shutil.rmtree(left, ignore_errors=True)
         for seed in kept.seeds:
@@ -222,7 +220,6 @@ def _describe(kept: Kept) -> None:
     }
     text = json.dumps({**about, "sha256": content_hash(about)}, indent=1, ensure_ascii=False)
     write_aside(kept.directory / MANIFEST, lambda file: file.write(text.encode()))
-    sync_directory(kept.directory)
 
 
 def _manifest(directory: Path) -> dict[str, Any]:
@@ -246,14 +243,3 @@ def _difference(told: dict[str, Any], here: dict[str, Any]) -> str:
         if theirs.get(name) != ours.get(name):
             return f"{name} {theirs.get(name)}, here {ours.get(name)}"
     return f"revision {told.get('git_revision') or 'unknown'}, here {git_revision() or 'unknown'}"
-
-
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """For one process at a time; the lock is the process's and goes with it."""
-    with (directory / LOCK).open("a+") as lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"{directory}: another process is at this run; wait for it") from None
-        yield

@@ -97,8 +97,10 @@ def _completed(document: Document) -> Document:
         header["days"] = LONGEST
     settings = table.setdefault("set", {})
     if isinstance(settings, dict):
+        switches = settings.get("switches", {})
         for rule in DISCRETION:
-            settings.setdefault(f"switches.{rule}", False)
+            if not isinstance(switches, dict) or rule not in switches:
+                settings.setdefault(f"switches.{rule}", False)
     own = {section: table.pop(section) for section in state_rules() if section in table}
     if own or isinstance(table.get("state"), dict):
         table["state"] = _own_state({**table.get("state", {}), **own}, header, document)

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
+from abm.output.files import cut_half_line
 from abm.output.tables import write_json
 from abm.study import smm
 from abm.study.free import Free, overrides
@@ -187,10 +188,8 @@ class _Kept:
         self.results: dict[str, dict[str, float]] = {}
         self.rows: list[dict[str, Any]] = []
         if path.is_file():
-            whole = path.read_text(encoding="utf-8")
-            whole = whole[: whole.rfind("\n") + 1]  # without what a killed process left half written
-            path.write_text(whole, encoding="utf-8")
-            for line in whole.splitlines():
+            cut_half_line(path)
+            for line in path.read_text(encoding="utf-8").splitlines():
                 self._remember(json.loads(line))
 
     def targets(self) -> smm.Targets:

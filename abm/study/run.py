@@ -136,9 +136,11 @@ def run(
         summary = _write_about(writer.directory, state, about)
         if tell is not None and status != "interrupted":
             tell(writer.directory)
-        if figures and state.done:
-            _draw(writer.directory, workers)
-        writer.publish()
+        try:
+            if figures and state.done:
+                _draw(writer.directory, workers)
+        finally:  # no figure is worth the seeds
+            writer.publish()
     except BaseException:
         writer.discard()
         raise
@@ -162,10 +164,10 @@ def seed_list(seeds: int | Iterable[int]) -> list[int]:
 
 
 def default_directory(name: str) -> Path:
-    """A new directory under ``results``, named after what is run and when."""
+    """A new directory under ``results``, named after what is run and when; none that another run is preparing."""
     base = RESULTS / f"{name}-{dt.datetime.now():%Y%m%d-%H%M%S}"
     path, n = base, 1
-    while path.exists():
+    while path.exists() or any(RESULTS.glob(f".{path.name}-*")):
         n += 1
         path = base.with_name(f"{base.name}-{n}")
     return path

@@ -17,6 +17,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
+from abm.output.files import cut_half_line
 from abm.study.free import Free
 
 JOURNAL: Final = "trials.journal"
@@ -73,18 +74,10 @@ def best(trials: Sequence[Trial]) -> Trial:
 
 
 def _study(journal: Path) -> optuna.Study:
-    _mend(journal)
+    if journal.is_file():
+        cut_half_line(journal)
     storage = JournalStorage(JournalFileBackend(str(journal)))
     return optuna.create_study(study_name=STUDY, storage=storage, load_if_exists=True)
-
-
-def _mend(journal: Path) -> None:
-    """A process that was killed may leave half a line."""
-    if journal.is_file():
-        kept = journal.read_bytes()
-        whole = kept[: kept.rfind(b"\n") + 1]
-        if len(whole) < len(kept):
-            journal.write_bytes(whole)
 
 
 def _next(study: optuna.Study, start: Mapping[str, float]) -> optuna.Trial:

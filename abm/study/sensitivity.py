@@ -21,7 +21,7 @@ import pandas as pd
 from scipy import stats
 
 from abm.output.measures import MEASURES
-from abm.output.tables import write_json
+from abm.output.tables import SENSITIVITY, publish, require_replaceable, write_json
 from abm.study.discovery import Region, find_region
 from abm.study.sweep.design import UNIT
 from abm.study.sweep.results import SweepResults
@@ -116,7 +116,8 @@ def analyse(results: SweepResults, measures: Iterable[str] = (), crisis: str | N
     if wanted is not None and wanted.measure not in chosen:
         chosen.append(wanted.measure)
     left_out: dict[str, str] = {}
-    points = results.design.assign(**{name: _outcome(results, name, left_out) for name in chosen})
+    outcomes = pd.DataFrame({name: _outcome(results, name, left_out) for name in chosen}, results.design.index)
+    points = pd.concat([results.design, outcomes], axis=1)
     line = wanted or Crisis(chosen[0], True, _upper(points[chosen[0]]))
     tables = _tables(results, points, chosen, line, left_out)
     region = find_region(points[list(results.parameters)], points[line.measure].to_numpy(), line.holds)
@@ -326,8 +327,9 @@ def _most_important(s: Sensitivity, measure: str) -> list[str]:
 
 
 def save(s: Sensitivity, figures: bool = True) -> Path:
-    """Write tables, words and figures to DIR/sensitivity, replacing what was there."""
+    """Write tables, words and figures to DIR/sensitivity in place of earlier ones; InputError if more is there."""
     target = s.results.path / DIRECTORY
+    require_replaceable(target, SENSITIVITY)
     aside = Path(tempfile.mkdtemp(prefix=DIRECTORY, suffix=".part", dir=s.results.path))
     try:
         for name in ("sobol", "second", "morris", "regional", "tornado"):
@@ -342,8 +344,7 @@ def save(s: Sensitivity, figures: bool = True) -> Path:
             (aside / "figures").mkdir()
             draw_all(aside / "figures", s.results.manifest["sweep"], s.points, s, s.crisis, s.ranking)
         aside.chmod(0o755)
-        shutil.rmtree(target, ignore_errors=True)
-        aside.rename(target)
+        publish(aside, target, SENSITIVITY)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return target

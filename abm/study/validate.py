@@ -18,6 +18,7 @@ from abm.study.paths import Experiment, Paths, experiment, run_paths
 from abm.study.run import Interrupted, code_hash, default_directory, git_revision, package_versions
 from abm.study.stylised import STRESS, stylised_experiments, stylised_lines, stylised_lines_of
 from abm.study.targets import read_calm_targets, targets
+from abm.world.errors import InputError, shown
 
 __all__ = [
     "Line",
@@ -227,13 +228,15 @@ class _Plan:
         wanted = tuple(section for section in SECTIONS if section in sections)
         chosen = (episodes or episode_names()) if "C" in wanted else ()
         loaded = tuple(e if isinstance(e, Episode) else load_episode(e, overrides) for e in chosen)
+        stress = [load_episode(e, overrides) for e in STRESS_EPISODES] if "A" in wanted and not own else []
+        _refuse_namesakes([*stress, *loaded])
         parts: list[dict[str, Experiment]] = []
         if "A" in wanted:
             opening = own.state if own else None
             calm = load_scenario("baseline", overrides, days or YEAR_DAYS, opening)
             parts.append(calm_experiments(calm, _few(seeds, 100)))
-        if "A" in wanted and not own:
-            parts.append(_episode_experiments([load_episode(e, overrides) for e in STRESS_EPISODES], _few(seeds, 40)))
+        if stress:
+            parts.append(_episode_experiments(stress, _few(seeds, 40)))
         if "B" in wanted:
             parts.append(impact_experiments(seeds=_few(seeds, 4), overrides=overrides))
         if "S" in wanted:
@@ -279,14 +282,22 @@ def _merged(parts: Sequence[Mapping[str, Experiment]]) -> dict[str, Experiment]:
     return out
 
 
+def _refuse_namesakes(episodes: Sequence[Episode]) -> None:
+    hashes: dict[str, str] = {}
+    for episode in episodes:
+        if hashes.setdefault(episode.name, episode.scenario.hash) != episode.scenario.hash:
+            raise InputError(
+                f"two different episodes are called {shown(episode.name)}; give each a name of its own in [scenario]"
+            )
+
+
 def _shared(experiments: Mapping[str, Experiment]) -> dict[str, str]:
-    """Experiments that are the beginning of a longer one on the same seeds: name to that one's."""
+    """Experiments that are the beginning of a longer one on the same seeds: name to the longest one's."""
     out: dict[str, str] = {}
     for name, short in experiments.items():
-        for other, long in experiments.items():
-            if other != name and other not in out and short.seeds == long.seeds and _begins(long, short):
-                out[name] = other
-                break
+        longer = [other for other, long in experiments.items() if short.seeds == long.seeds and _begins(long, short)]
+        if longer:
+            out[name] = max(longer, key=lambda other: experiments[other].trial.scenario.days)
     return out
 
 

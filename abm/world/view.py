@@ -84,5 +84,5 @@ class View:
         return float(self.level[i] - yield_pct(self.history[-1 - days], i)) * 100.0
 
     def on(self, rule: str) -> bool:
-        """Whether the named behaviour rule is switched on; unknown names are on."""
-        return self.switches.get(rule, True)
+        """Whether the named behaviour rule is switched on."""
+        return self.switches[rule]

@@ -14,6 +14,7 @@ import mesa
 import numpy as np
 
 from abm.agents.base import Opening, Sector
+from abm.scenarios.sectors import switches as all_switches
 from abm.world.book import Book
 from abm.world.economy import Public
 from abm.world.instruments import (
@@ -166,7 +167,7 @@ def make_view(
         opening=opening,
         public=state,
         streams=Streams(seed),
-        switches=dict(switches or {}),
+        switches={**dict.fromkeys(all_switches(), True), **(switches or {})},
         month_first=month_first,
     )
 

@@ -240,6 +240,8 @@ def test_a_shortage_of_deposits_is_met_at_once() -> None:
     orders = mof.decide(view)
     assert sold_by_reason(orders, "intervention") == pytest.approx(3.0 * TN)
     assert sold_by_reason(orders, "intervention_funding") == pytest.approx(3.0 * TN - 5.0)
+    paid, refilled = mof.happenings()
+    assert f"USD {3.0 * TN:.1f} bn out of deposits" in paid and f"USD {3.0 * TN - 5.0:.1f} bn" in refilled
 
 
 def test_yen_can_be_sold_too() -> None:

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -172,3 +174,41 @@ def test_half_a_character_is_no_json(tmp_path: Path, half: bytes) -> None:
     (tmp_path / "a.json").write_bytes(b'{"title": "' + half + b'"}')
     with pytest.raises(InputError, match="is not JSON, but what is asked for is needed"):
         read_json(tmp_path / "a.json", "what is asked for")
+
+
+def test_a_directory_that_is_there_stays_the_same_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    link.symlink_to(real)
+    node = real.stat().st_ino
+    for target in (link, link):  # empty, then an earlier run
+        finished(target)
+        assert link.is_symlink() and real.stat().st_ino == node
+        assert tables.RunDirectory(real).manifest
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    finished(Path())
+    assert (here / "manifest.json").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "link", "real"]
+
+
+def test_a_volume_is_filled_from_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == volume)
+    monkeypatch.setattr(tables.os, "rename", _only_within(volume))
+    finished(volume)
+    finished(volume)
+    assert tables.RunDirectory(volume).manifest and list(tmp_path.iterdir()) == [volume]
+    assert not [path for path in volume.iterdir() if path.name.startswith(".")]
+
+
+def _only_within(volume: Path) -> Callable[[Path, Path], None]:
+    rename = os.rename
+
+    def within(old: Path, new: Path) -> None:
+        assert volume in Path(old).parents and volume in Path(new).parents
+        rename(old, new)
+
+    return within

@@ -124,6 +124,13 @@ def test_settings_and_overrides_reach_the_scenario(tmp_path: Path) -> None:
     assert loaded.scenario.params["banks"].members == 7
 
 
+@pytest.mark.parametrize("text", ["'switches.mof_ladder' = true", "switches.mof_ladder = true"])
+def test_the_ladder_is_off_unless_the_episode_switches_it_on(text: str, tmp_path: Path) -> None:
+    switches = episode(tmp_path, HEAD + "[set]\n" + text + "\n" + ROW).scenario.switches
+    assert switches["mof_ladder"] and not switches["exceptional_purchases"]
+    assert not episode(tmp_path, HEAD + ROW).scenario.switches["mof_ladder"]
+
+
 BAD = {
     "no rows": (HEAD, ["has no [[observed]] row"]),
     "no scenario": (ROW, ["has no table [scenario]"]),

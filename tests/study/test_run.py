@@ -212,3 +212,17 @@ def test_runs_get_directories_of_their_own(tmp_path: Path, monkeypatch: pytest.M
     assert len(paths) == 2
     assert {p.parent for p in paths} == {tmp_path / "results"}
     assert all(p.name.startswith("fake-") for p in paths)
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, ValueError])
+def test_seeds_are_kept_if_figures_cannot_be_drawn(
+    end: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(*_: object) -> None:
+        raise end
+
+    monkeypatch.setattr(run_module, "_draw", break_off)
+    with pytest.raises(end):
+        run(FakeScenario(days=2), 2, workers=1, out=tmp_path / "run", progress=False, build=build_fake)
+    assert RunDirectory(tmp_path / "run").manifest["seeds_done"] == [1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -130,3 +130,20 @@ def test_a_full_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="is not the directory of a scorecard"):
         validate("C", out=tmp_path)
+
+
+def test_of_a_chain_of_beginnings_only_the_longest_is_run(tmp_path: Path) -> None:
+    rows = '[[observed]]\nseries = "USDJPY"\nfrom = 0\nto = {}\nchange = -1.0\n'
+    paths = []
+    for name, to in (("one", 1), ("two", 3), ("three", 8)):
+        paths.append(tmp_path / f"{name}.toml")
+        paths[-1].write_text(HEAD.replace("mine", name) + rows.format(to))
+    plan = _Plan.of("C", paths, 2, None, None)
+    assert plan.shared == {"one": "three", "two": "three"} and set(plan.experiments) == {"three"}
+
+
+def test_two_different_episodes_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(HEAD.replace('"mine"', '"2024-08"') + ROW)
+    with pytest.raises(InputError, match=r"two different episodes are called '2024-08'; give each a name of its own"):
+        _Plan.of("AC", [path], 2, None, None)

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, Final
 
+from abm.output.files import write_aside
 from abm.output.tables import as_json, read_json
-from abm.study.sweep.store import write_aside
 from abm.world.errors import InputError
 
 HISTORY: Final = Path("results") / "bench" / "history.json"

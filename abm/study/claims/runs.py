@@ -13,13 +13,13 @@ import pyarrow as pa
 
 from abm import agents
 from abm.model import MarketModel
+from abm.output.files import write_aside
 from abm.output.measures import MEASURES, measure
 from abm.output.tables import NEWS, series_column
 from abm.study.claims.arms import Arm, World
 from abm.study.claims.half_days import HalfDays
 from abm.study.ensemble import Job, run_jobs
 from abm.study.run import PACKAGE, package_versions
-from abm.study.sweep.store import write_aside
 from abm.world.instruments import IDS, IS_BOND
 from abm.world.orders import REASONS
 

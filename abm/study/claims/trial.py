@@ -3,17 +3,18 @@
 import argparse
 import datetime as dt
 import importlib.util
-import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from abm.output.claims_report import CHANNELS_TABLE, DOCUMENT, FIGURES, REPORT, page, show
-from abm.output.tables import write_json
+from abm.output.files import ASIDE, write_aside
+from abm.output.tables import as_json, read_json
 from abm.study.claims import channels, dependence
 from abm.study.claims.arms import DAYS, Arm
 from abm.study.claims.budget import ahead
@@ -76,6 +77,7 @@ def try_claims(
     not asked for stay. KeyboardInterrupt, in words, keeps what is done.
     """
     require_own(out)
+    entries = earlier(out)
     chosen = {name: _shortened(claim, days) for name, claim in claims.items()}
     court = Court(Store(out), seeds, moves or dependence.Moves(), workers, progress, out)
     settled = court.settle(chosen.values())
@@ -85,10 +87,9 @@ def try_claims(
         court.fill(wanted(arms, seeds))
         channels.told(court.store, arms, seeds, out)
     (out / FIGURES).mkdir(parents=True, exist_ok=True)
-    entries = earlier(out)
     for name, claim in chosen.items():
         entries[name] = court.judge(claim, settled[claim.id], influential[claim.id])
-        write_json(out / DOCUMENT, {"claims": in_order(entries)})
+        write_aside(out / DOCUMENT, partial(_write, entries))
         (out / REPORT).write_text(page({"claims": earlier(out)}, out), encoding="utf-8")
     return {"claims": {name: entry for name, entry in earlier(out).items() if name in chosen}}
 
@@ -218,12 +219,17 @@ def _shortened(claim: Claim, days: int | None) -> Claim:
     return replace(claim, arms={name: arm.shortened(days) for name, arm in claim.arms.items()}, searched=())
 
 
+def _write(entries: Mapping[str, Any], file: BinaryIO) -> None:
+    file.write(as_json({"claims": in_order(entries)}).encode())
+
+
 def earlier(out: Path) -> dict[str, Any]:
     """Entries that are there already."""
-    try:
-        return dict(json.loads((out / DOCUMENT).read_text(encoding="utf-8"))["claims"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+    path = out / DOCUMENT
+    found = read_json(path, "what abm claims found").get("claims") if path.is_file() else {}
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: holds no claims, but what abm claims found is needed")
+    return found
 
 
 def in_order(entries: Mapping[str, Any]) -> dict[str, Any]:
@@ -235,7 +241,7 @@ def require_own(out: Path) -> None:
     """InputError if the directory holds something other than claims."""
     if out.is_dir():
         own = (RUNS, FIGURES, DOCUMENT, REPORT, CHANNELS_TABLE)
-        foreign = [path.name for path in out.iterdir() if path.name not in own]
+        foreign = [path.name for path in out.iterdir() if path.name not in own and path.suffix != ASIDE]
         if foreign:
             allowed = f"a new or empty directory or one of claims, and {foreign[0]} is not of claims"
             raise wrong_value("claims", "--out", str(out), allowed)

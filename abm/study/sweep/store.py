@@ -8,13 +8,12 @@ often the sweep is taken up again, each block holds the same rows, so the files 
 """
 
 import datetime as dt
-import fcntl
 import hashlib
 import io
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -22,6 +21,7 @@ from typing import Any, BinaryIO, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from abm.output.files import ASIDE, locked, sync_directory, write_aside
 from abm.output.tables import changes_in_words
 from abm.study.run import code_hash, git_revision, package_versions
 from abm.study.sweep.plan import Plan
@@ -32,7 +32,6 @@ BLOCK_RUNS: Final = 256
 MANIFEST, DESIGN, JOURNAL, RESULTS, LOCK = "manifest.json", "design.parquet", "journal.jsonl", "results.parquet", "lock"
 SHARDS: Final = "shards"
 OWN: Final = (MANIFEST, DESIGN, JOURNAL, RESULTS, LOCK, SHARDS, "sensitivity")
-ASIDE: Final = ".part"  # ending of files that are being written
 OK, UNCONVERGED, FAILED = "ok", "unconverged", "failed"
 
 type Row = dict[str, Any]
@@ -157,14 +156,8 @@ def opened(directory: Path, plan: Plan) -> Iterator[Store]:
     """The store of a sweep in this directory, for this process alone."""
     require_usable(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / LOCK).open("a+") as lock:
-        try:
-            # Locks of lockf belong to the process: a worker that outlives a killed sweep does not hold them.
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                f"{directory}: another process is running a sweep here; wait for it, or choose another --out"
-            ) from None
+    taken = f"{directory}: another process is running a sweep here; wait for it, or choose another --out"
+    with locked(directory / LOCK, taken):
         store = Store(directory, plan)
         try:
             store.begin()
@@ -276,23 +269,3 @@ def journal_lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
                 end += len(raw)
                 yield json.loads(text), end
             broken = not whole
-
-
-def write_aside(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Write a file so that it is there wholly or not at all."""
-    aside = path.with_name(path.name + ASIDE)
-    with aside.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names in a directory last."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
