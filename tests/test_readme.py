@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from abm import cli
 from abm.agents import REGISTRY
@@ -121,13 +120,6 @@ def test_names_of_the_code_exist() -> None:
 def test_counts_are_right() -> None:
     assert "sixteen\nsectors" in TEXT and len(REGISTRY) == 16
     assert set(re.findall(r"(\d+) markets", TEXT)) >= {str(N_MARKETS)}
-
-
-def test_what_is_said_to_be_missing_is_missing() -> None:
-    there = set(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
-    missing = re.search(r"^- Not there yet: (.*?)\. ", TEXT, flags=re.MULTILINE | re.DOTALL)
-    said = set(re.findall(r"`abm (\w+)`", missing[1])) if missing else set()
-    assert said & there == set(), "take what is there now out of 'Not there yet', and describe it"
 
 
 def test_dependencies_are_those_of_the_project() -> None:

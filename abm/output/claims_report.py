@@ -58,7 +58,7 @@ def overview(claims: Sequence[Mapping[str, Any]]) -> str:
             f'<a href="#{e["id"]}">{e["id"]}</a>',
             text(e["claim"]),
             f"<b>{text(e['verdict'])}</b>",
-            numbers(e["effect"], True),
+            numbers(e["effect"]),
             text(stopped(e)),
         )
         for e in claims
@@ -150,7 +150,7 @@ def robustness(rows: Sequence[Mapping[str, Any]]) -> str:
     cells = [
         (
             text(row["choice"]),
-            numbers(row["effect"], True),
+            numbers(row["effect"]),
             text(row["verdict"]),
             "<b>yes</b>" if row["moves"] else "no",
         )
@@ -180,12 +180,11 @@ def about(entry: Mapping[str, Any]) -> str:
 # -- pieces ----------------------------------------------------------------------------------------------------------
 
 
-def numbers(estimate: Mapping[str, Any], with_unit: bool = False) -> str:
-    """Value and interval."""
+def numbers(estimate: Mapping[str, Any]) -> str:
+    """Value with unit, and interval."""
     unit = estimate["unit"]
     value, low, high = (number(estimate[k], unit) for k in ("value", "low", "high"))
-    words = f"{value}{f' {text(unit)}' if with_unit else ''}"
-    return f"{words} ({low} to {high})"
+    return f"{value} {text(unit)} ({low} to {high})"
 
 
 def number(value: float | None, unit: str) -> str:
@@ -234,4 +233,4 @@ def stopped(entry: Mapping[str, Any]) -> str:
 
 def numbers_plain(estimate: Mapping[str, Any]) -> str:
     """Value, unit and interval for the terminal and for markdown."""
-    return html.unescape(numbers(estimate, True))
+    return html.unescape(numbers(estimate))

@@ -14,9 +14,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from abm.output.tables import CONVERGED, RunDirectory, series_column
+from abm.output.tables import CONVERGED, series_column
 from abm.world.instruments import EQUITIES, IDS, IS_BOND, JPY, MARKETS, QUOTE_CCY
 
 SMALLEST_SPIKE_BP: Final = 5.0  # below this, neither a half-life nor a pass-through is worth a number
@@ -156,9 +155,9 @@ def half_life_days(run: SeedRun, bond: str) -> float:
     return float(back[0]) if back.size else math.inf
 
 
-def pass_through(run: SeedRun, bond: str, source: str = "JGB30") -> float:
-    """Change of a foreign yield over the change of the source's, day 0 to the day the source peaks."""
-    y, x = run.series(bond), run.series(source)
+def pass_through(run: SeedRun, bond: str) -> float:
+    """Change of a foreign yield over that of JGB30, day 0 to the day JGB30 peaks."""
+    y, x = run.series(bond), run.series("JGB30")
     peak = int(x.argmax())
     if 100.0 * (x[peak] - x[0]) < SMALLEST_SPIKE_BP:
         return math.nan
@@ -362,13 +361,6 @@ def measure(tables: dict[str, pa.Table]) -> dict[str, float]:
     """All measures of one seed."""
     run = SeedRun(tables)
     return {name: m.function(run) for name, m in MEASURES.items()}
-
-
-def measure_run(directory: RunDirectory) -> pd.DataFrame:
-    """All measures of a saved run, one row per complete seed, computed afresh."""
-    seeds = pc.unique(directory.table("daily", ["seed"]).column("seed")).to_pylist()
-    complete = [seed for seed in seeds if seed not in directory.failed_seeds]
-    return pd.DataFrame([{"seed": s, **measure(directory.seed_tables(s))} for s in complete])
 
 
 def summarise(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:

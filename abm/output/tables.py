@@ -393,11 +393,11 @@ class RunDirectory:
             raise FileNotFoundError(f"{self.path} has no {name}.parquet: no seed was finished")
         return pq.read_table(file, columns=columns, filters=filters)
 
-    def frame(self, name: str, columns: list[str] | None = None, filters: Any = None) -> pd.DataFrame:
+    def frame(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         """Rows of complete seeds as a data frame."""
         if columns is not None and "seed" not in columns:
             columns = ["seed", *columns]
-        frame: pd.DataFrame = self.table(name, columns, filters).to_pandas()
+        frame: pd.DataFrame = self.table(name, columns).to_pandas()
         return frame[~frame["seed"].isin(self.failed_seeds)] if self.failed_seeds else frame
 
     @cached_property

@@ -224,12 +224,12 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def nearest_correlation(matrix: np.ndarray, floor: float = EIGENVALUE_FLOOR) -> np.ndarray:
+def nearest_correlation(matrix: np.ndarray) -> np.ndarray:
     """The matrix if its eigenvalues are all above the floor, else one near it: floored, diagonal scaled back to one."""
     values, vectors = np.linalg.eigh(matrix)
-    if values.min() >= floor:
+    if values.min() >= EIGENVALUE_FLOOR:
         return matrix
-    lifted = (vectors * np.maximum(values, floor)) @ vectors.T
+    lifted = (vectors * np.maximum(values, EIGENVALUE_FLOOR)) @ vectors.T
     scale = 1.0 / np.sqrt(np.diag(lifted))
     nearest = lifted * np.outer(scale, scale)
     return (nearest + nearest.T) / 2.0

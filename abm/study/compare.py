@@ -307,8 +307,8 @@ def _save(c: Comparison, directory: Path, a: Comparable, b: Comparable, figures:
         draw_differences(directory / "figures" / "differences.png", c.title, c.notes, c.dates, c.paths)
 
 
-def difference_table(c: Comparison, everything: bool = False) -> "Table":
-    """Medians of both, mean difference with its 95 % interval, for the headline measures (or all)."""
+def difference_table(c: Comparison) -> "Table":
+    """Medians of both, mean difference with its 95 % interval, for the headline measures."""
     from rich.table import Table
 
     from abm.output.report import WIDTH, formatted
@@ -328,7 +328,7 @@ def difference_table(c: Comparison, everything: bool = False) -> "Table":
         table.add_column(name, justify="right", no_wrap=True)
     for row in c.table.to_dict(orient="records"):
         measure = MEASURES[row["measure"]]
-        if not (everything or measure.headline) or not row["seeds"]:
+        if not measure.headline or not row["seeds"]:
             continue
         cells = [formatted(row[k], measure.unit) for k in ("a_median", "b_median", "mean_difference")]
         low, high = (formatted(row[k], measure.unit) for k in ("mean_low", "mean_high"))

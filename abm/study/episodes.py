@@ -17,7 +17,7 @@ from abm.scenarios.loader import OBSERVED, scenario_of
 from abm.scenarios.state import state_rules
 from abm.study.lines import Line, line, share_line
 from abm.study.moments import calm_sd
-from abm.study.paths import Paths, experiment, run_paths, series_names, unit_of
+from abm.study.paths import Paths, series_names, unit_of
 from abm.study.targets import EPISODES, responsible, targets
 from abm.world.errors import InputError, shown, unknown_name, wrong_value
 
@@ -227,23 +227,6 @@ def _refuse_twins(rows: Sequence[Mapping[str, Any]], where: str) -> None:
 
 
 # -- scoring -------------------------------------------------------------------------------------------------------
-
-
-def episode_lines(
-    episode: Episode | str | Path,
-    seeds: Any = 200,
-    workers: int | None = None,
-    *,
-    overrides: Mapping[str, Any] | None = None,
-    progress: bool = False,
-) -> list[Line]:
-    """The lines of one episode: share lines of signs, magnitudes and bands, each followed by its members.
-
-    episode: packaged name, file, or one already loaded, to which overrides no longer apply. seeds: how many or which.
-    """
-    loaded = episode if isinstance(episode, Episode) else load_episode(episode, overrides)
-    runs = run_paths({loaded.name: experiment(loaded.scenario, seeds)}, workers=workers, progress=progress)
-    return episode_lines_of(loaded, runs[loaded.name])
 
 
 def episode_lines_of(episode: Episode, paths: Paths) -> list[Line]:

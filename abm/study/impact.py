@@ -9,7 +9,7 @@ import numpy as np
 from abm.scenarios import Scenario, load_scenario
 from abm.study.lines import Line, all_of, line, ratio
 from abm.study.moments import YEAR_DAYS, calm_sd
-from abm.study.paths import Experiment, Paths, experiment, run_paths, with_events
+from abm.study.paths import Experiment, Paths, experiment, with_events
 from abm.study.targets import targets
 from abm.world import events as ev
 from abm.world.economy import next_day
@@ -41,12 +41,10 @@ def flow(market: str, usd_bn: float, days: int = 1, day: int = 1) -> ev.Flow:
     return ev.Flow(market=market, amount_usd_bn=usd_bn, days=days, day=day)
 
 
-def impact_experiments(
-    scenario: str = "baseline", seeds: Any = 4, overrides: Mapping[str, Any] | None = None
-) -> dict[str, Experiment]:
+def impact_experiments(seeds: Any = 4, overrides: Mapping[str, Any] | None = None) -> dict[str, Experiment]:
     """All runs of section B. Names start with that of the run they are compared with: "quiet", "no ticket", "shock"."""
-    quiet = load_scenario(scenario, overrides={**(overrides or {}), **QUIET}, days=LATER)
-    silent = load_scenario(scenario, overrides={**(overrides or {}), **NO_TICKET}, days=TWO_WEEKS)
+    quiet = load_scenario("baseline", overrides={**(overrides or {}), **QUIET}, days=LATER)
+    silent = load_scenario("baseline", overrides={**(overrides or {}), **NO_TICKET}, days=TWO_WEEKS)
     shock = load_scenario("sanaenomics", overrides=overrides, days=STRESSED_DAY)
     tn = _usd_bn_per_tn(quiet)
     runs = {"quiet": quiet, "no ticket": silent, "shock": shock}
@@ -86,24 +84,6 @@ def _slope_run(quiet: Scenario, market: str) -> Scenario:
 
 
 # -- lines ---------------------------------------------------------------------------------------------------------
-
-
-def impact_lines(
-    scenario: str = "baseline",
-    seeds: Any = 4,
-    workers: int | None = None,
-    *,
-    overrides: Mapping[str, Any] | None = None,
-    progress: bool = False,
-) -> list[Line]:
-    """Section B: ten experiments, each with the lines it consists of.
-
-    scenario: packaged name or file of the world without shock. seeds: how many or which; effects are means over
-    pairs. overrides: "sector.parameter" or "switches.rule" to value.
-    """
-    return impact_lines_of(
-        run_paths(impact_experiments(scenario, seeds, overrides), workers=workers, progress=progress)
-    )
 
 
 def impact_lines_of(runs: Pairs) -> list[Line]:

@@ -57,21 +57,19 @@ def line(
     return Line(id_, id_[0], text, unit, low, high, result, passed, responsible, observed, part_of, note)
 
 
-def share_line(
-    id_: str, text: str, members: Sequence[Line], least_pct: float, responsible: str = "", *, of: str = ""
-) -> Line:
+def share_line(id_: str, text: str, members: Sequence[Line], least_pct: float, responsible: str = "") -> Line:
     """A line that passes if at least so many per cent of its members pass; its misses are named."""
     missed = [m for m in members if not m.passed]
     result = share_pct(members)
     blame = responsible or "; ".join(dict.fromkeys(m.responsible for m in missed if m.responsible))
     names = ", ".join(m.id.split(".")[2] if m.id.count(".") > 1 else m.id for m in missed)
     note = f"{len(members) - len(missed)} of {len(members)}" + (f"; missed {names}" if missed else "")
-    return Line(id_, id_[0], text, "%", least_pct, 100.0, result, result >= least_pct, blame, None, of, note)
+    return Line(id_, id_[0], text, "%", least_pct, 100.0, result, result >= least_pct, blame, note=note)
 
 
-def all_of(id_: str, text: str, members: Sequence[Line], of: str = "") -> Line:
+def all_of(id_: str, text: str, members: Sequence[Line]) -> Line:
     """A line that passes if all of its members do."""
-    return share_line(id_, text, members, 100.0, of=of)
+    return share_line(id_, text, members, 100.0)
 
 
 def share_pct(lines: Iterable[Line]) -> float:

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from abm.scenarios import Scenario, load_scenario
+from abm.scenarios import Scenario
 from abm.study.lines import Line, all_of, line, share_line
-from abm.study.paths import Experiment, Paths, experiment, quoted, run_paths
+from abm.study.paths import Experiment, Paths, experiment, quoted
 from abm.study.targets import responsible, targets
 from abm.world.instruments import BASE_CCY, FX, IDS, INCOME_PCT, IS_BOND, QUOTE_CCY
 
@@ -83,33 +83,9 @@ def carry_pct(scenario: Scenario, market: str) -> tuple[float, float]:
 # -- lines ---------------------------------------------------------------------------------------------------------
 
 
-def calm_experiments(
-    scenario: Scenario | str = "baseline",
-    seeds: Any = 100,
-    days: int = YEAR_DAYS,
-    overrides: Mapping[str, Any] | None = None,
-) -> dict[str, Experiment]:
-    """What `calm_lines_of` needs, to be run with others."""
-    loaded = load_scenario(scenario, overrides=overrides, days=days) if isinstance(scenario, str) else scenario
-    return {CALM: experiment(loaded, seeds)}
-
-
-def calm_lines(
-    scenario: Scenario | str = "baseline",
-    seeds: Any = 100,
-    days: int = YEAR_DAYS,
-    workers: int | None = None,
-    *,
-    overrides: Mapping[str, Any] | None = None,
-    progress: bool = False,
-) -> list[Line]:
-    """Section A without its stress lines: moments, correlations, drifts and cascades of a run without shocks.
-
-    scenario: name, or one already loaded, to which overrides ("sector.parameter" to value) no longer apply. seeds: how
-    many or which. days: of every seed.
-    """
-    runs = run_paths(calm_experiments(scenario, seeds, days, overrides), workers=workers, progress=progress)
-    return calm_lines_of(runs[CALM])
+def calm_experiments(scenario: Scenario, seeds: Any) -> dict[str, Experiment]:
+    """What `calm_lines_of` needs, to be run with others. seeds: how many or which."""
+    return {CALM: experiment(scenario, seeds)}
 
 
 def calm_lines_of(paths: Paths, own: Mapping[str, Any] | None = None) -> list[Line]:

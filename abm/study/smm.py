@@ -172,7 +172,7 @@ def profile(
     return out
 
 
-def told_by(targets: Targets, sensitivity: np.ndarray, parameter: int, most: int = 4) -> Sequence[str]:
-    """Ids of the targets that say most about a parameter, by standardised slope, at least half a standard error."""
+def told_by(targets: Targets, sensitivity: np.ndarray, parameter: int) -> Sequence[str]:
+    """Ids of the four targets that say most about a parameter, by standardised slope, if at least half an error."""
     size = np.abs(sensitivity[:, parameter]) * targets.array("two_sided")
-    return [targets.rows[i].id for i in np.argsort(-size, kind="stable")[:most] if size[i] >= 0.5]
+    return [targets.rows[i].id for i in np.argsort(-size, kind="stable")[:4] if size[i] >= 0.5]

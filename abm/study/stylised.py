@@ -18,7 +18,7 @@ from abm.study.moments import (
     overlapping_changes,
     skewness,
 )
-from abm.study.paths import Experiment, Paths, experiment, quoted, run_paths, with_events
+from abm.study.paths import Experiment, Paths, experiment, quoted, with_events
 from abm.study.targets import targets
 
 STRESS: Final = "2024-08"  # the episode of stress
@@ -46,17 +46,6 @@ def stylised_experiments(seeds: Any = 40, overrides: Mapping[str, Any] | None = 
     for name, extra in ((STRESS, {}), ("no margin", NO_MARGIN), ("no crowd", NO_CROWD)):
         runs[name] = experiment(load_episode(STRESS, {**own, **extra}).scenario, seeds)
     return runs
-
-
-def stylised_lines(
-    seeds: Any = 40,
-    workers: int | None = None,
-    *,
-    overrides: Mapping[str, Any] | None = None,
-    progress: bool = False,
-) -> list[Line]:
-    """Section S. seeds: of the runs under stress, how many or which. overrides: as for `--set`."""
-    return stylised_lines_of(run_paths(stylised_experiments(seeds, overrides), workers=workers, progress=progress))
 
 
 def stylised_lines_of(runs: Pairs) -> list[Line]:

@@ -1,6 +1,5 @@
 """The scorecard: what the model is held against, section by section, in one ensemble."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,26 +9,15 @@ from typing import Any, Final
 from abm.output.tables import SCORECARD, RunWriter, require_replaceable, write_json
 from abm.scenarios import load_scenario
 from abm.study.ensemble import Failure
-from abm.study.episodes import Episode, episode_lines, episode_lines_of, episode_names, load_episode
-from abm.study.impact import impact_experiments, impact_lines, impact_lines_of
+from abm.study.episodes import Episode, episode_lines_of, episode_names, load_episode
+from abm.study.impact import impact_experiments, impact_lines_of
 from abm.study.lines import Line, share_pct
-from abm.study.moments import CALM, YEAR_DAYS, calm_experiments, calm_lines, calm_lines_of, stress_lines_of
+from abm.study.moments import CALM, YEAR_DAYS, calm_experiments, calm_lines_of, stress_lines_of
 from abm.study.paths import Experiment, Paths, experiment, run_paths
 from abm.study.run import Interrupted, code_hash, default_directory, git_revision, package_versions
-from abm.study.stylised import STRESS, stylised_experiments, stylised_lines, stylised_lines_of
+from abm.study.stylised import STRESS, stylised_experiments, stylised_lines_of
 from abm.study.targets import read_calm_targets, targets
 from abm.world.errors import InputError, shown
-
-__all__ = [
-    "Line",
-    "Scorecard",
-    "calm_lines",
-    "episode_lines",
-    "impact_lines",
-    "load_episode",
-    "stylised_lines",
-    "validate",
-]
 
 SECTIONS: Final = {"A": "calm", "B": "impact of one flow", "C": "episodes", "S": "stylised facts"}
 STRESS_EPISODES: Final = (STRESS, "2026-01")  # whose runs section A's stress lines read
@@ -72,10 +60,6 @@ class Scorecard:
     def counted(self) -> tuple[Line, ...]:
         """Lines that count by themselves."""
         return tuple(entry for entry in self.lines if entry.counts)
-
-    def members(self, of: str) -> tuple[Line, ...]:
-        """The lines that a share line is made of."""
-        return tuple(entry for entry in self.lines if entry.part_of == of)
 
     def bars(self) -> list[Bar]:
         """The shares that decide, of the sections that were run."""
@@ -126,7 +110,6 @@ def validate(
     calm_targets: Path | str | None = None,
     progress: bool = True,
     figures: bool = True,
-    save: bool = True,
 ) -> Scorecard:
     """Score the model and save the scorecard.
 
@@ -138,8 +121,7 @@ def validate(
     Raises `Interrupted`, keeping nothing, and InputError before anything is computed.
     """
     target = Path(out) if out is not None else default_directory("validate")
-    if save:
-        require_replaceable(target, SCORECARD)
+    require_replaceable(target, SCORECARD)
     begun = time.monotonic()
     own = None if state is None and calm_targets is None else _Own.of(state, calm_targets)
     plan = _Plan.of(sections, episodes, seeds, days, overrides, own)
@@ -149,8 +131,6 @@ def validate(
         raise Interrupted("interrupted: nothing of the scorecard is kept; run it again", None) from None
     about = _about(overrides, days, time.monotonic() - begun)
     card = Scorecard(tuple(plan.lines(runs)), plan.seeds(), _failures(runs), about)
-    if not save:
-        return card
     _save(card, target, figures)
     return Scorecard(**{**vars(card), "path": target})
 
@@ -312,9 +292,3 @@ def _begins(long: Experiment, short: Experiment) -> bool:
         and tuple(event for event in a.events if (event.day or 0) <= b.days) == b.events
         and (a.params, a.news, a.switches, a.meetings) == (b.params, b.news, b.switches, b.meetings)
     )
-
-
-def read_scorecard(directory: Path | str) -> dict[str, Any]:
-    """The document of a saved scorecard."""
-    document: dict[str, Any] = json.loads((Path(directory) / "scorecard.json").read_text(encoding="utf-8"))
-    return document

@@ -75,11 +75,6 @@ class Clearing:
     residual_usd_bn: np.ndarray
     rationed: np.ndarray
 
-    @property
-    def slope(self) -> np.ndarray:
-        """Own-market slope of aggregate demand, joint schedules included, USD bn per unit of log price."""
-        return self.jacobian.diagonal()
-
     @cached_property
     def depth(self) -> np.ndarray:
         """Net flow that moves a market by one unit of log price when all other markets adjust, USD bn."""
@@ -146,20 +141,6 @@ def depth(jacobian: np.ndarray) -> np.ndarray:
     impact = _solve(_among(jacobian, live), np.eye(np.count_nonzero(live))).diagonal()
     out[live] = np.divide(1.0, impact, out=np.zeros(impact.size), where=impact > 0.0)
     return out
-
-
-def excess_demand(orders: np.ndarray, schedules: Sequence[MatrixSchedule], x: np.ndarray) -> np.ndarray:
-    """Excess demand Z(x) in USD bn at the quote, (markets,), at log price changes x: the equation, term by term."""
-    bought = np.clip(orders["quantity"] - orders["slope"] * x[orders["market"]], orders["lo"], orders["hi"])
-    total = np.zeros(N_MARKETS)
-    np.add.at(total, orders["market"], bought)
-    for leg, sign in (("fx1", "sign1"), ("fx2", "sign2")):
-        has_leg = orders[leg] >= 0
-        weight = orders[sign] * (1.0 - orders["hedge"])
-        np.add.at(total, orders[leg][has_leg], (weight * bought)[has_leg])
-    for schedule in schedules:
-        total += schedule.intercept - schedule.matrix @ x
-    return total
 
 
 # -- schedules and what they add up to ---------------------------------------------------------------------------

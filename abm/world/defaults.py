@@ -23,32 +23,22 @@ class Defaults:
 
 
 def settle_defaults(
-    ledger: Ledger,
-    sector: str,
-    lender: str,
-    log_price: Array,
-    *,
-    accounts: Array | None = None,
-    insurance_member: int | None = None,
-    perpetual: int = BTC,
+    ledger: Ledger, sector: str, lender: str, log_price: Array, *, insurance_member: int | None = None
 ) -> Defaults:
     """Wind up the members with negative equity; their creditor takes over what they own and owe.
 
     The lender's accounts bear the loss by their shares of its lending. With an insurance fund (a house account of
-    the sector), exchange rules come first: contracts still open in ``perpetual`` pass to the shorts, the fund pays
-    as far as its dollars go, then the shorts in that market, pro rata to their positions (auto-deleveraging); the
-    lender is left with what there are no shorts to pay for.
+    the sector), exchange rules come first: bitcoin perpetuals still open pass to the shorts, the fund pays as far as
+    its dollars go, then the shorts, pro rata to their positions (auto-deleveraging); the lender is left with what
+    there are no shorts to pay for.
 
-    accounts: (members,) mask of the accounts to look at, default all members. insurance_member: the fund's row.
+    insurance_member: the fund's row.
     """
     rows = ledger.rows[sector]
     equity = ledger.book(sector).equity_usd(log_price)
     failing = equity < -DUST_USD_BN
     if insurance_member is not None:
         failing[insurance_member] = False
-    if accounts is not None:
-        failing[: len(accounts)] &= accounts
-        failing[len(accounts) :] = False
     members = np.flatnonzero(failing)
     if not members.size:
         return Defaults(members)
@@ -57,7 +47,7 @@ def settle_defaults(
     left = loss_usd_bn
     if insurance_member is not None:
         left = left - _claim_on_fund(ledger, rows.start + insurance_member, failed, left, borne)
-        left = left - _deleverage(ledger, failed, left, perpetual, borne)
+        left = left - _deleverage(ledger, failed, left, borne)
     creditors = ledger.rows[lender]
     ledger.absorb(failed, np.arange(creditors.start, creditors.stop), ledger.share[creditors])
     _add(borne, lender, float(left.sum()))
@@ -74,15 +64,15 @@ def _claim_on_fund(ledger: Ledger, fund: int, failed: Array, loss_usd_bn: Array,
     return np.asarray(paid)
 
 
-def _deleverage(ledger: Ledger, failed: Array, loss_usd_bn: Array, market: int, borne: dict[str, float]) -> Array:
-    """Shorts close the accounts' open contracts at the mark and pay their losses; returns what they paid."""
-    short = np.maximum(-ledger.contracts[:, market], 0.0)
+def _deleverage(ledger: Ledger, failed: Array, loss_usd_bn: Array, borne: dict[str, float]) -> Array:
+    """Shorts close the accounts' open perpetuals at the mark and pay their losses; returns what they paid."""
+    short = np.maximum(-ledger.contracts[:, BTC], 0.0)
     short[failed] = 0.0
     holders = np.flatnonzero(short)
     if not holders.size:
         return np.zeros_like(loss_usd_bn)
     share = short[holders] / short[holders].sum()
-    ledger.novate(failed, holders, market, share)
+    ledger.novate(failed, holders, BTC, share)
     total = float(loss_usd_bn.sum())
     ledger.collect(holders, share * total, failed, loss_usd_bn, USD)
     for name, rows in ledger.rows.items():

@@ -96,7 +96,6 @@ SUPER_LONG: Final = _frozen([i for i in JGBS if MARKETS[i].tenor_yr > 10], np.in
 HOLDABLE: Final = _frozen([i for i, m in enumerate(MARKETS) if m.kind != "fx"], np.int64)
 BTC: Final = INDEX["BTC"]
 USDJPY: Final = INDEX["USDJPY"]
-EURUSD: Final = INDEX["EURUSD"]
 IS_BOND: Final = _frozen([m.kind == "bond" for m in MARKETS], bool)
 IS_FX: Final = _frozen([m.kind == "fx" for m in MARKETS], bool)
 

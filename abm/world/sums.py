@@ -1,24 +1,15 @@
 """Sums in compiled loops that have the same bits as NumPy's."""
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numba import njit
 
-BLOCK: Final = 128  # up to which NumPy adds in eight partial sums
-
 
 @njit(cache=True)
 def pairwise_sum(values: np.ndarray[Any, Any]) -> float:
-    """Sum of a one-dimensional array, added up as `numpy.sum` does it: halves of halves, blocks in eight partial sums.
-
-    The error grows with the logarithm of the number of terms (Higham 1993, SIAM Journal on Scientific Computing 14).
-    """
+    """Sum of at most 128 numbers, added up as `numpy.sum` does it, in eight partial sums."""
     n = values.size
-    if n > BLOCK:
-        half = n // 2
-        half -= half % 8
-        return pairwise_sum(values[:half]) + pairwise_sum(values[half:])
     total = 0.0
     whole = n - n % 8 if n >= 8 else 0
     if whole:

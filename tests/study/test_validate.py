@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from abm.cli import BAD_INPUT, DONE, FAILED, INTERRUPTED, main
+from abm.output.scorecard import read
 from abm.study.lines import Line, line
-from abm.study.validate import Scorecard, _Plan, read_scorecard, validate
+from abm.study.validate import Scorecard, _Plan, validate
 from abm.world.errors import InputError
 from tests.study.test_episodes import HEAD, ROW
 from tests.study.test_paths import break_on_day
@@ -50,7 +51,7 @@ def test_a_miniature_scorecard_of_one_episode(tmp_path: Path, capsys: pytest.Cap
     assert "USDJPY, 10 Jul to 12 Jul" in said
     assert "C, episodes: moves inside the 5-95 % band" in said
     assert (out / "figures" / "scorecard.png").stat().st_size > 10_000
-    document = read_scorecard(out)
+    document = read(out)
     assert [entry["kind"] if "kind" in entry else entry["id"].rsplit(".", 1)[1] for entry in document["lines"]] == [
         "sign", "sign", "factor_two", "factor_two", "band", "band"]  # fmt: skip
     assert document["seeds"] == {"mine": 2}
@@ -92,7 +93,7 @@ def test_failures_are_told_and_end_with_status_1(
     break_on_day(monkeypatch, 2, (2,))
     assert main([*arguments, "--out", str(out)]) == FAILED
     assert "1 runs failed and are left out of the scorecard, first mine on seed 2, day 2" in capsys.readouterr().err
-    assert read_scorecard(out)["failures"][0]["seed"] == 2
+    assert read(out)["failures"][0]["seed"] == 2
     break_on_day(monkeypatch, 1, (1, 3))
     assert main([*arguments, "--out", str(tmp_path / "none")]) == FAILED
     said = capsys.readouterr().err

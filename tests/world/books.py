@@ -1,6 +1,7 @@
-"""A small world of accounts for ledger and margin tests, and sums and postings computed the slow, plain way."""
+"""A small world of accounts for ledger and margin tests; sums, postings, excess demand computed the slow, plain way."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -164,3 +165,17 @@ class PlainBooks:
                     self.contracts[first + i, m] -= w[m] * part[m] * forward[m]
                     self.buy(first + i, m, w[m] * (taken[m] / worth[m] + part[m] * forward[m]), price[m])
                     self.cash[first + i, QUOTE_CCY[m]] += w[m] * part[m] * fees[m]
+
+
+def excess_demand(orders: np.ndarray, schedules: Sequence[MatrixSchedule], x: np.ndarray) -> np.ndarray:
+    """Excess demand Z(x) in USD bn at the quote, (markets,), at log price changes x: the equation, term by term."""
+    bought = np.clip(orders["quantity"] - orders["slope"] * x[orders["market"]], orders["lo"], orders["hi"])
+    total = np.zeros(N_MARKETS)
+    np.add.at(total, orders["market"], bought)
+    for leg, sign in (("fx1", "sign1"), ("fx2", "sign2")):
+        has_leg = orders[leg] >= 0
+        weight = orders[sign] * (1.0 - orders["hedge"])
+        np.add.at(total, orders[leg][has_leg], (weight * bought)[has_leg])
+    for schedule in schedules:
+        total += schedule.intercept - schedule.matrix @ x
+    return total

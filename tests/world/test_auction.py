@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from abm.world import auction
-from abm.world.auction import Clearing, Status, attribute, clear, excess_demand
-from abm.world.instruments import BTC, EUR, EURUSD, GBP, IDS, INDEX, IS_FX, JPY, N_MARKETS, USD, USDJPY
+from abm.world.auction import Clearing, Status, attribute, clear
+from abm.world.instruments import BTC, EUR, GBP, IDS, INDEX, IS_FX, JPY, N_MARKETS, USD, USDJPY
 from abm.world.orders import REASON, REASONS, MatrixSchedule, join, no_orders, post
+from tests.world.books import excess_demand
 
-UST10, UST30, BUND10, JGB30, NIKKEI = (INDEX[i] for i in ("UST10", "UST30", "BUND10", "JGB30", "NIKKEI"))
+UST10, UST30, BUND10, JGB30, NIKKEI, EURUSD = (
+    INDEX[i] for i in ("UST10", "UST30", "BUND10", "JGB30", "NIKKEI", "EURUSD")
+)
 TRADED = (UST10, BUND10, JGB30, USDJPY, EURUSD)
 SECTORS = 5
 FAST = settings(max_examples=40, deadline=None)
@@ -154,7 +157,7 @@ def test_sale_moves_the_price_by_size_over_slope() -> None:
     result = clear(orders, [])
     assert result.log_change[UST10] == pytest.approx(-0.05)
     assert result.filled == pytest.approx([-10.0, 10.0])
-    assert result.slope[UST10] == pytest.approx(200.0)
+    assert result.jacobian[UST10, UST10] == pytest.approx(200.0)
     assert result.status == Status.CONVERGED and not result.rationed.any()
     assert not np.delete(result.log_change, UST10).any()
     assert clear(orders, [], start=result.log_change).iterations == 0 < result.iterations
@@ -195,7 +198,7 @@ def test_binding_limits_take_their_slope_out() -> None:
     result = clear(book(post(UST10, -10.0, "lapse"), limited, post(UST10, 0.0, "valuation", slope=100.0)), [])
     assert result.log_change[UST10] == pytest.approx(-0.06)
     assert result.filled == pytest.approx([-10.0, 4.0, 6.0])
-    assert result.slope[UST10] == pytest.approx(100.0)
+    assert result.jacobian[UST10, UST10] == pytest.approx(100.0)
 
 
 def test_price_falls_to_where_the_dip_buyers_wait() -> None:
@@ -208,7 +211,7 @@ def test_price_falls_to_where_the_dip_buyers_wait() -> None:
 def test_nothing_posted_nothing_moves() -> None:
     result = clear(no_orders(), [])
     assert result.status == Status.CONVERGED and result.iterations == 0
-    assert not result.log_change.any() and not result.slope.any() and not result.depth.any()
+    assert not result.log_change.any() and not result.jacobian.any() and not result.depth.any()
     assert result.filled.shape == (0,) and result.matrix_filled == ()
     assert not attribute(no_orders(), [], result, SECTORS).any()
 
@@ -251,7 +254,7 @@ def test_who_is_just_at_a_limit_does_not_react() -> None:
     buyers = post(UST10, np.zeros((2, 1)), "valuation", slope=np.array([9.0, 90.0]), lo=[0.0, -1.0], hi=[1.0, 0.0])
     for rows in (buyers, buyers[:1], buyers[1:]):
         rows["sector"] = 0
-        assert clear(rows, []).slope[UST10] == 0.0
+        assert clear(rows, []).jacobian[UST10, UST10] == 0.0
         assert not auction._linear_clearing(rows, [], clear(rows, []), SECTORS)[0].any()
 
 
@@ -403,7 +406,7 @@ def test_long_side_is_cut_pro_rata_where_the_last_slope_ended() -> None:
     assert result.log_change[USDJPY] == pytest.approx(-2.0 / 50.0), "legs follow the fills, not the wishes"
     assert result.log_change[UST30] == pytest.approx(-0.1)
     assert result.residual_usd_bn == pytest.approx(np.where(np.arange(N_MARKETS) == UST10, -6.0, 0.0), abs=1e-9)
-    assert result.slope[UST10] == 0.0
+    assert result.jacobian[UST10, UST10] == 0.0
 
 
 def test_outright_currency_orders_are_cut_before_legs() -> None:
@@ -733,7 +736,7 @@ def test_fills_balance_and_stay_finite_whatever_the_orders(problem: tuple) -> No
     orders, schedules = problem
     result = clear(orders, schedules)
     size = order_size(orders, schedules, result.log_change)
-    assert all(np.isfinite(a).all() for a in (result.log_change, result.filled, result.slope, result.depth))
+    assert all(np.isfinite(a).all() for a in (result.log_change, result.filled, result.jacobian, result.depth))
     net, gross = flows(orders, result)
     assert (np.abs(net) <= 1e-9 * gross + 1e-11 * size).all(), IDS[int(np.argmax(np.abs(net)))]
     on_schedule = orders["quantity"] - orders["slope"] * result.log_change[orders["market"]]
@@ -939,7 +942,7 @@ def test_depth_is_the_flow_that_moves_a_market_by_one_unit() -> None:
     for m in TRADED:
         moved = clear(np.concatenate([orders, book(post(m, 0.01, "outside_flow"))]), schedules).log_change[m]
         assert result.depth[m] == pytest.approx(0.01 / moved)
-        assert result.depth[m] < result.slope[m]
+        assert result.depth[m] < result.jacobian[m, m]
     assert result.depth[NIKKEI] == 0.0
 
 

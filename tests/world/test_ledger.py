@@ -14,7 +14,6 @@ from abm.world.instruments import (
     BTC,
     COST_BP,
     EUR,
-    EURUSD,
     FX,
     HOLDABLE,
     INDEX,
@@ -49,7 +48,7 @@ from tests.world.books import (
     schedule,
 )
 
-UST10, BUND10, JGB10, NIKKEI = (INDEX[name] for name in ("UST10", "BUND10", "JGB10", "NIKKEI"))
+UST10, BUND10, JGB10, NIKKEI, EURUSD = (INDEX[m] for m in ("UST10", "BUND10", "JGB10", "NIKKEI", "EURUSD"))
 TABLES = ("units", "cash", "loans", "contracts")
 YEN = 160.0  # per dollar in the test world
 

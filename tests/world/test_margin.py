@@ -12,7 +12,6 @@ from abm.world.instruments import (
     BTC,
     EQUITIES,
     EUR,
-    EURUSD,
     FX,
     HOLDABLE,
     INDEX,
@@ -52,7 +51,7 @@ from tests.world.books import (
     schedule,
 )
 
-UST10, AUDUSD = INDEX["UST10"], INDEX["AUDUSD"]
+UST10, EURUSD, AUDUSD = INDEX["UST10"], INDEX["EURUSD"], INDEX["AUDUSD"]
 RATES = 0.01 * (1.0 + np.arange(N_MARKETS))  # every market its own rate
 ALL = np.arange(N_MARKETS)
 
@@ -309,15 +308,14 @@ def test_solvent_accounts_do_not_default():
 
 def test_default_lands_on_the_lender():
     ledger = open_ledger()
-    row = ledger.rows["carry_traders"].start
-    ledger.transfer(row + 1, ledger.rows["rest_of_world"].start, USD, 10.0)
+    row, abroad = ledger.rows["carry_traders"].start, ledger.rows["rest_of_world"].start
+    ledger.transfer(row + 1, abroad, USD, 10.0)
+    ledger.transfer(abroad, row + np.array([0, 2, 3]), USD, 50.0)
     ledger.fund(LENDERS)
     book, banks = ledger.book("carry_traders"), ledger.book("banks")
     equity, lender, others = book.equity_usd(LOG_PRICE), banks.equity_usd(LOG_PRICE), _equity(ledger)
     assert equity[1] < -1.0
-    booked = settle_defaults(
-        ledger, "carry_traders", "banks", LOG_PRICE, accounts=np.array([False, True, False, False])
-    )
+    booked = settle_defaults(ledger, "carry_traders", "banks", LOG_PRICE)
     assert booked.members.tolist() == [1]
     assert booked.loss_usd_bn == {"banks": pytest.approx(-equity[1])}
     np.testing.assert_allclose(banks.equity_usd(LOG_PRICE), lender + equity[1] * ledger.share[ledger.rows["banks"]])
@@ -330,15 +328,6 @@ def test_default_lands_on_the_lender():
 
 def _equity(ledger):
     return {name: ledger.book(name).equity_usd(LOG_PRICE).copy() for name in ROWS}
-
-
-def test_accounts_not_asked_for_are_left_alone():
-    ledger = open_ledger()
-    row = ledger.rows["carry_traders"].start
-    ledger.transfer([row, row + 1], ledger.rows["rest_of_world"].start, USD, 10.0)
-    booked = settle_defaults(ledger, "carry_traders", "banks", LOG_PRICE, accounts=np.arange(4) == 0)
-    assert booked.members.tolist() == [0]
-    assert ledger.book("carry_traders").equity_usd(LOG_PRICE)[1] < -1.0
 
 
 def crashed(price_ratio: float) -> tuple[Ledger, np.ndarray]:

@@ -24,6 +24,7 @@ from abm.world.events import FxIntervention
 from abm.world.instruments import HOLDABLE, IDS, IS_BOND, N_CCY, N_MARKETS, TO_QUOTED, level_of_log_price
 from abm.world.orders import join, post
 from tests.test_conformance import close, copied, reordered, wanted
+from tests.world.books import excess_demand
 from tests.worlds.drawing import DAYS, DRAWN, FEW_DAYS, random_event, random_world, sized
 
 MAY_BE_SHORT = {"government", "dealers", "arbitrageurs", "rest_of_world"}
@@ -137,15 +138,15 @@ def the_clearing_is_a_clearing(model: MarketModel, chance: Random) -> None:
     if found.status != auction.Status.CONVERGED:
         return
     x = found.log_change
-    excess = auction.excess_demand(orders, schedules, x)
+    excess = excess_demand(orders, schedules, x)
     gross = gross_usd_bn(model)
     assert (np.abs(excess) <= 1e-7 * np.maximum(gross, 1.0)).all()
     m = chance.randrange(N_MARKETS)
     step = np.zeros(N_MARKETS)
     for size in (1e-4, 1e-2, 0.3):
         step[m] = size
-        higher = auction.excess_demand(orders, schedules, x + step)[m]
-        lower = auction.excess_demand(orders, schedules, x - step)[m]
+        higher = excess_demand(orders, schedules, x + step)[m]
+        lower = excess_demand(orders, schedules, x - step)[m]
         assert higher <= excess[m] + 1e-7 * max(gross[m], 1.0) and lower >= excess[m] - 1e-7 * max(gross[m], 1.0)
     elsewhere = np.array([chance.gauss(0.0, 0.02) for _ in range(N_MARKETS)])
     again = auction.clear(orders, schedules, start=elsewhere)

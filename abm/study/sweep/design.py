@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,6 @@ class Design(BaseModel):
     """How points are chosen. seed: of the design itself, apart from those of the runs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    sampled: ClassVar[bool] = True
     kind: str
 
     def size(self, factors: Sequence[Factor]) -> int:
@@ -43,7 +42,6 @@ class Design(BaseModel):
 class Grid(Design):
     """Every combination of the parameters' values, the last parameter changing fastest."""
 
-    sampled = False
     kind: Literal["grid"]
 
     def size(self, factors: Sequence[Factor]) -> int:
@@ -146,7 +144,6 @@ class Morris(Design):
 class Table(Design):
     """Points written by the user: a CSV or Parquet file, one column per parameter, one row per point."""
 
-    sampled = False
     kind: Literal["table"]
     file: str = Field(description="CSV or Parquet file, relative to the sweep file")
 
