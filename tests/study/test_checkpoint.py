@@ -353,9 +353,9 @@ def test_a_place_that_cannot_be_used_is_refused(tmp_path: Path, capsys: pytest.C
 
 
 def test_a_second_process_is_refused(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    holding = "import sys; from pathlib import Path; from abm.study.checkpoint import _alone\n"
-    holding += "with _alone(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
-    command = [sys.executable, "-c", holding, str(begun)]
+    holding = "import sys; from pathlib import Path; from abm.output.files import locked\n"
+    holding += "with locked(Path(sys.argv[1]), ''): print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", holding, str(begun / checkpoint.LOCK)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None and other.stdin is not None
         other.stdout.readline()
