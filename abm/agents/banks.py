@@ -161,7 +161,6 @@ class Banks(Sector):
         self.eve_use0 = streams.on(self.id, "limits").uniform(low, high, n)
         self.at_limit = np.zeros(n, dtype=bool)
         self.loan_spread_pct = p.funding_spread_pct
-        self._words: list[str] = []
 
     # -- day 0 -------------------------------------------------------------------------------------------------
 
@@ -286,11 +285,6 @@ class Banks(Sector):
         for i in np.flatnonzero(at_limit & ~self.at_limit):
             self._words.append(f"{names[self.kind[i]]} {i + 1} reaches its interest-rate limit and sells bonds")
         self.at_limit = at_limit
-
-    def happenings(self) -> list[str]:
-        """Notable things since the last call, in words."""
-        words, self._words = self._words, []
-        return words
 
     def table(self, log_price: np.ndarray) -> dict[str, np.ndarray]:
         """Kind of bank, capital, and use of the interest-rate limit."""

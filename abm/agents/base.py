@@ -80,6 +80,7 @@ class Sector(mesa.Agent):
         self.n: int = params.members
         self.size = np.broadcast_to(1.0 / self.n, self.n)  # replaced by sectors of unequal members, not written to
         self.loan_spread_pct = 0.5
+        self._words: list[str] = []
 
     # -- what subclasses override ------------------------------------------------------------------------------
 
@@ -136,10 +137,6 @@ class Sector(mesa.Agent):
         """
         return None
 
-    def happenings(self) -> list[str]:
-        """What was notable since the last call, in words, for the event log; the list is emptied by the call."""
-        return []
-
     def equity_usd(self, log_price: np.ndarray) -> np.ndarray:
         """Equity of every row, USD bn: the ledger's, less obligations kept outside it."""
         return self.book.equity_usd(log_price)
@@ -176,6 +173,11 @@ class Sector(mesa.Agent):
         market; what is left is for later days. Forced orders do not use this.
         """
         return quantity * depth_factor.py_func(quantity.sum(axis=0), depth_limit_usd_bn(view, market, share))
+
+    def happenings(self) -> list[str]:
+        """What was notable since the last call, in words, for the event log; sectors add to `_words`."""
+        words, self._words = self._words, []
+        return words
 
     def __len__(self) -> int:
         return self.n

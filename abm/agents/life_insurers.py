@@ -266,7 +266,6 @@ class LifeInsurers(Sector):
         self.realised_jpy_bn, self.todays_loss_jpy_bn = np.zeros(n), np.zeros(n)
         self.below_target, self.below_full = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         self.on_strike = self.lapsing = False
-        self._words: list[str] = []
 
     # -- day 0 -------------------------------------------------------------------------------------------------
 
@@ -635,11 +634,6 @@ class LifeInsurers(Sector):
         if share < 0.5 and not self.on_strike:
             self._words.append(f"Life insurers strike: super-long purchases at {100.0 * share:.0f} % of plan")
         self.on_strike = bool(share < (0.7 if self.on_strike else 0.5))
-
-    def happenings(self) -> list[str]:
-        """Notable things since the last call, in words."""
-        words, self._words = self._words, []
-        return words
 
     def table(self, log_price: np.ndarray) -> dict[str, np.ndarray]:
         """Solvency, hedging and accounting columns."""

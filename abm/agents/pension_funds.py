@@ -118,7 +118,6 @@ class PensionFunds(Sector):
         self.policy, self.to_shift = np.zeros((n, N_CLASSES)), np.zeros((n, N_CLASSES))
         self.returning, self.shifted_pp = np.zeros((n, N_CLASSES), dtype=bool), np.zeros(n)
         self.shifting = np.zeros((n, N_CLASSES))
-        self._words: list[str] = []
 
     def _be_gpif(self, i: int) -> None:
         """The largest fund has published bands, holds the average mix, hedges nothing and follows the public rule."""
@@ -224,11 +223,6 @@ class PensionFunds(Sector):
         gpif = change_pp[self.is_gpif]
         if gpif.any():
             self._words.append(f"GPIF moves {gpif[0]:+.0f} points of its policy mix to domestic bonds")
-
-    def happenings(self) -> list[str]:
-        """Notable things since the last call, in words."""
-        words, self._words = self._words, []
-        return words
 
     def table(self, log_price: np.ndarray) -> dict[str, np.ndarray]:
         """Weights, policy weights and hedge ratio, per cent."""
