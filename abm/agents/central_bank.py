@@ -61,12 +61,11 @@ class CentralBank(Sector):
     Params = CentralBankParams
     params: CentralBankParams
     bank: ClassVar[BankId]
-    rate_rule: ClassVar[str]
-    backstop_rule: ClassVar[str]
     bonds: ClassVar[np.ndarray]
 
     def __init__(self, model: mesa.Model, params: Any, streams: Streams) -> None:
         super().__init__(model, params, streams)
+        self.rate_rule, self.backstop_rule = self.rules
         self.loan_spread_pct = 0.0
         self.usual_depth = np.zeros(len(self.bonds))
 

@@ -86,10 +86,7 @@ class Dealers(Intermediary):
     def __init__(self, model: mesa.Model, params: Any, streams: Streams) -> None:
         super().__init__(model, params, streams)
         p, kinds = self.params, len(SEGMENTS)
-        first = np.arange(self.n) % kinds
-        self.serves = first[:, None] == np.arange(kinds)
-        if self.n < kinds:
-            self.serves = np.arange(self.n)[:, None] == np.arange(kinds) % self.n
+        self.serves = np.arange(self.n)[:, None] % kinds == np.arange(kinds) % self.n
         self.segment_capital = CAPITAL_SHARE * p.capital_other_usd_bn
         self.segment_capital[0] = p.capital_jgb_usd_bn
         self.in_segment = self.serves * (self.segment_capital / self.serves.sum(axis=0))  # (members, segments) USD bn

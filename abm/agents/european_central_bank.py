@@ -16,6 +16,4 @@ class EuropeanCentralBank(CentralBank):
     rules = ("ecb_rule", "ecb_backstop")
     home = EUR
     bank: ClassVar[BankId] = "ECB"
-    rate_rule = "ecb_rule"
-    backstop_rule = "ecb_backstop"
     bonds: ClassVar[np.ndarray] = indices("BUND10", "OAT10", "EGB30")

@@ -16,6 +16,4 @@ class FederalReserve(CentralBank):
     rules = ("fed_rule", "fed_backstop")
     home = USD
     bank: ClassVar[BankId] = "FED"
-    rate_rule = "fed_rule"
-    backstop_rule = "fed_backstop"
     bonds: ClassVar[np.ndarray] = indices("UST2", "UST10", "UST30")

@@ -22,11 +22,10 @@ from abm.world.instruments import (
     N_MARKETS,
     QUOTE_CCY,
     USDJPY,
-    fx_legs,
     unit_value_usd,
     usd_per_currency,
 )
-from abm.world.orders import post
+from abm.world.orders import LEGS, post
 from abm.world.view import DAYS_PER_YEAR, View
 
 DAYS_PER_MONTH: Final = DAYS_PER_YEAR / 12.0
@@ -39,12 +38,9 @@ IN_CURRENCY: Final = np.eye(N_CCY)[QUOTE_CCY]  # (markets, currencies)
 
 def _leg_signs() -> np.ndarray:
     """(markets, markets): exchange-rate trades that turn yen into the currency of the row's market."""
-    signs = np.zeros((N_MARKETS, N_MARKETS))
-    for market in range(N_MARKETS):
-        if not IS_FX[market]:
-            for pair, sign in fx_legs(JPY, int(QUOTE_CCY[market])):
-                signs[market, pair] = sign
-    return signs
+    pair, sign = LEGS[JPY]
+    signs = sign[:, :, None] * (pair[:, :, None] == np.arange(N_MARKETS))
+    return np.where(IS_FX[:, None], 0.0, signs.sum(axis=0))
 
 
 LEG_SIGNS: Final = _leg_signs()

@@ -25,9 +25,8 @@ from abm.world.instruments import (
     QUOTE_CCY,
     TENOR_YR,
     USD,
-    fx_legs,
 )
-from abm.world.orders import ORDER, REASON, write_order
+from abm.world.orders import LEGS, ORDER, REASON, write_order
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -66,13 +65,9 @@ def _ownership() -> np.ndarray:
 
 
 def _legs() -> tuple[np.ndarray, np.ndarray]:
-    """Currency legs of a purchase by home currency: pairs and signs, (2, currencies, markets); -1 for none."""
-    pair, sign = np.full((2, N_CCY, N_MARKETS), -1), np.zeros((2, N_CCY, N_MARKETS))
-    for home in range(N_CCY):
-        for market in np.flatnonzero(~IS_FX):
-            for k, (leg, direction) in enumerate(fx_legs(home, int(QUOTE_CCY[market]))):
-                pair[k, home, market], sign[k, home, market] = leg, direction
-    return pair, sign
+    """Currency legs of a purchase by home currency: pairs and signs, (2, currencies, markets); forwards have none."""
+    pair, sign = (np.stack([LEGS[home][k] for home in range(N_CCY)], axis=1) for k in range(2))
+    return np.where(IS_FX, -1, pair), np.where(IS_FX, 0.0, sign)
 
 
 OWNERSHIP: Final = _ownership()

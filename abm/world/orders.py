@@ -116,7 +116,7 @@ def post(
     if who.shape != (rows,):
         raise ValueError(f"{who.size} members for {rows} rows of quantity")
     terms = [_table(value, rows, columns) for value in (slope, lo, hi, hedge)]
-    fx, sign = _LEGS[None if contract else funding]
+    fx, sign = LEGS[None if contract else funding]
     out = np.zeros(rows * columns, dtype=ORDER)
     return out[: _compiled_write()(out, who, markets, REASON[reason], quantity, *terms, contract, fx, sign)]
 
@@ -230,7 +230,7 @@ def _leg_tables(funding: int | None) -> tuple[np.ndarray, np.ndarray]:
     return fx, sign
 
 
-_LEGS: Final = {funding: _leg_tables(funding) for funding in (None, *range(N_CCY))}
+LEGS: Final = {funding: _leg_tables(funding) for funding in (None, *range(N_CCY))}
 
 
 @dataclass(frozen=True)
