@@ -44,7 +44,7 @@ def test_every_file_named_exists() -> None:
 def test_every_file_of_the_model_is_named(folder: str) -> None:
     files = [path for suffix in ("py", "toml") for path in (ROOT / folder).glob(f"*.{suffix}")]
     named = [path.relative_to(ROOT).as_posix() for path in files if path.name != "__init__.py"]
-    helpers = {"abm/world/errors.py", "abm/world/record.py", "abm/world/sums.py"}
+    helpers = {f"abm/world/{name}.py" for name in ("errors", "parameters", "record", "sums")}
     assert sorted(set(named) - set(FILE.findall(TEXT)) - helpers) == []
 
 

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 import mesa
 import numpy as np
 from numba import njit
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from abm.world.book import Book, MarginTerms, Opening
 from abm.world.events import Event
 from abm.world.instruments import USD
 from abm.world.margin import initial_rates, initial_requirement
 from abm.world.orders import MatrixSchedule, no_orders
+from abm.world.parameters import par
 from abm.world.streams import Streams
 from abm.world.view import View
 
@@ -31,11 +32,6 @@ __all__ = [
     "par",
     "pareto_sizes",
 ]
-
-
-def par(value: Any, unit: str, source: str, meaning: str, lo: float | None = None, hi: float | None = None) -> Any:
-    """A parameter with its unit, source, meaning and allowed range (inclusive)."""
-    return Field(value, ge=lo, le=hi, description=meaning, json_schema_extra={"unit": unit, "source": source})
 
 
 class Params(BaseModel):

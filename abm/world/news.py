@@ -7,9 +7,10 @@ intensity clusters in time (stochastic volatility) and single days can be large 
 from typing import Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from abm.world.instruments import INDEX, IS_FX, N_MARKETS
+from abm.world.parameters import par
 from abm.world.streams import Streams
 
 
@@ -17,68 +18,35 @@ class NewsParams(BaseModel):
     """Parameters of public news."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    variance_share: float = Field(
-        0.75,
-        ge=0,
-        le=1,
-        description="part of calm variance that is news; the rest comes from flows",
-        json_schema_extra={"unit": "fraction", "source": "SOURCES.md 8: calm flow share a fifth to a third"},
-    )
-    scale: float = Field(
-        1.0,
-        ge=0,
-        le=50,
-        description="multiple of calm news volatility",
-        json_schema_extra={"unit": "multiple", "source": "1 by definition"},
-    )
-    tail_df_rates: float = Field(
-        30.0,
-        gt=2.5,
-        le=200,
-        description="degrees of freedom of a day's news about bonds, shares and bitcoin",
-        json_schema_extra={
-            "unit": "degrees of freedom",
-            "source": "excess kurtosis of calm days, 1 to 4 [calc]",
-        },
-    )
-    tail_df_currencies: float = Field(
-        6.0,
-        gt=2.5,
-        le=200,
-        description="the same of exchange rates",
-        json_schema_extra={
-            "unit": "degrees of freedom",
-            "source": "excess kurtosis of calm days, 1 to 4 [calc]",
-        },
-    )
-    intensity_sd_rates: float = Field(
-        0.34,
-        ge=0,
-        le=1.5,
-        description="standard deviation of log news intensity, bonds, US shares and bitcoin",
-        json_schema_extra={"unit": "log", "source": "autocorrelation of absolute calm changes, 0.1 to 0.2 [calc]"},
-    )
-    intensity_sd_currencies: float = Field(
-        0.25,
-        ge=0,
-        le=1.5,
-        description="the same of exchange rates and the Nikkei",
-        json_schema_extra={"unit": "log", "source": "autocorrelation of absolute calm changes, 0.05 to 0.1 [calc]"},
-    )
-    intensity_half_life_rates_days: float = Field(
-        60.0,
-        gt=0,
-        le=500,
-        description="half-life of news intensity, bonds, US shares and bitcoin",
-        json_schema_extra={"unit": "trading days", "source": "autocorrelation at 20 days is 0.6 of that at one [calc]"},
-    )
-    intensity_half_life_currencies_days: float = Field(
-        15.0,
-        gt=0,
-        le=500,
-        description="the same of exchange rates and the Nikkei",
-        json_schema_extra={"unit": "trading days", "source": "autocorrelation at 20 days is near zero [calc]"},
-    )
+    variance_share: float = par(
+        0.75, "fraction", "SOURCES.md 8: calm flow share a fifth to a third",
+        "part of calm variance that is news; the rest comes from flows", 0, 1,
+    )  # fmt: skip
+    scale: float = par(1.0, "multiple", "1 by definition", "multiple of calm news volatility", 0, 50)
+    tail_df_rates: float = par(
+        30.0, "degrees of freedom", "excess kurtosis of calm days, 1 to 4 [calc]",
+        "degrees of freedom of a day's news about bonds, shares and bitcoin", hi=200, above=2.5,
+    )  # fmt: skip
+    tail_df_currencies: float = par(
+        6.0, "degrees of freedom", "excess kurtosis of calm days, 1 to 4 [calc]",
+        "the same of exchange rates", hi=200, above=2.5,
+    )  # fmt: skip
+    intensity_sd_rates: float = par(
+        0.34, "log", "autocorrelation of absolute calm changes, 0.1 to 0.2 [calc]",
+        "standard deviation of log news intensity, bonds, US shares and bitcoin", 0, 1.5,
+    )  # fmt: skip
+    intensity_sd_currencies: float = par(
+        0.25, "log", "autocorrelation of absolute calm changes, 0.05 to 0.1 [calc]",
+        "the same of exchange rates and the Nikkei", 0, 1.5,
+    )  # fmt: skip
+    intensity_half_life_rates_days: float = par(
+        60.0, "trading days", "autocorrelation at 20 days is 0.6 of that at one [calc]",
+        "half-life of news intensity, bonds, US shares and bitcoin", hi=500, above=0,
+    )  # fmt: skip
+    intensity_half_life_currencies_days: float = par(
+        15.0, "trading days", "autocorrelation at 20 days is near zero [calc]",
+        "the same of exchange rates and the Nikkei", hi=500, above=0,
+    )  # fmt: skip
 
 
 def _currencies() -> np.ndarray:
