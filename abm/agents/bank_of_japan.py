@@ -17,7 +17,7 @@ import numpy as np
 
 from abm.agents.base import Params, Sector, par
 from abm.world import economy
-from abm.world.economy import PERCEIVED_HIKE_RULE, HikeRule
+from abm.world.economy import DAYS_PER_MONTH, PERCEIVED_HIKE_RULE, HikeRule
 from abm.world.events import OFFER_YIELDS_PCT, AssetPurchase, Event
 from abm.world.instruments import (
     DURATION_YR,
@@ -35,7 +35,6 @@ from abm.world.streams import Streams
 from abm.world.view import View
 
 JGB2, JGB10 = INDEX["JGB2"], INDEX["JGB10"]
-DAYS_PER_MONTH = 21.0
 MOST_PER_EVENT_JPY_TN = 100.0
 
 

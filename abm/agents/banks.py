@@ -8,10 +8,10 @@ from numba import njit
 
 from abm.agents.base import Opening, Params, Sector, depth_factor, depth_limit_usd_bn, par, pareto_sizes
 from abm.agents.portfolio import (
-    DAYS_PER_MONTH,
     FOREIGN_BOND_CCY,
     FOREIGN_BONDS,
     HEDGEABLE,
+    MEAN_DAYS_PER_MONTH,
     group_tilts,
     hedge_cost_pct,
     hedge_forwards,
@@ -270,7 +270,7 @@ class Banks(Sector):
         held = self.book.units[who][:, FOREIGN_BONDS] * view.unit_value_usd[FOREIGN_BONDS]
         lost = self.pickup0[who] - self.pickup_pp(view, held)
         monthly = pace(lost, p.tolerance_pp, p.pace_width_pp, p.pace_floor_pct / 100.0, p.pace_span_pct / 100.0)
-        amount = (monthly / DAYS_PER_MONTH)[:, None] * held
+        amount = (monthly / MEAN_DAYS_PER_MONTH)[:, None] * held
         amount = self.respect_depth(view, FOREIGN_BONDS, amount, p.depth_share)
         sold_forward = -self.book.contracts[who, USDJPY] / np.maximum(held @ HEDGEABLE, 1e-300)
         hedge = np.multiply.outer(np.clip(sold_forward, 0.0, 1.0), HEDGEABLE)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from abm.world.book import Book, MarginTerms, Opening
 from abm.world.events import Event
-from abm.world.instruments import USD
+from abm.world.instruments import REST, USD
 from abm.world.margin import initial_rates, initial_requirement
 from abm.world.orders import MatrixSchedule, no_orders
 from abm.world.parameters import par
@@ -64,7 +64,7 @@ class Sector(mesa.Agent):
     Params: ClassVar[type[Params]] = Params
     rules: ClassVar[tuple[str, ...]] = ()
     home: ClassVar[int] = USD
-    lender: ClassVar[str] = "rest_of_world"
+    lender: ClassVar[str] = REST
     house_rows: ClassVar[int] = 0
     margin: MarginTerms | None = None
 

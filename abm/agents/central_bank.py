@@ -93,4 +93,4 @@ class CentralBank(Sector):
 
     def end_of_day(self, view: View) -> None:
         """Usual depth is the highest seen, forgotten with a half-life of a year."""
-        self.usual_depth = np.maximum(self.usual_depth * 0.5 ** (1.0 / economy.YEAR_DAYS), view.depth[self.bonds])
+        self.usual_depth = np.maximum(self.usual_depth * 0.5 ** (1.0 / economy.DAYS_PER_YEAR), view.depth[self.bonds])

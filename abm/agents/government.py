@@ -18,20 +18,19 @@ import mesa
 import numpy as np
 
 from abm.agents.base import Params, Sector, par
+from abm.world.economy import DAYS_PER_MONTH, DAYS_PER_YEAR
 from abm.world.events import AuctionResult, Election, Event, FiscalAnnouncement, IssuanceChange, TaxCut
-from abm.world.instruments import INDEX, JGBS, JPY, MARKETS, SUPER_LONG
+from abm.world.instruments import INDEX, JGB_IDS, JGBS, JPY, MARKETS, SUPER_LONG
 from abm.world.orders import no_orders, post
 from abm.world.record import changed
 from abm.world.streams import Streams
-from abm.world.view import DAYS_PER_YEAR, View
+from abm.world.view import View
 
-DAYS_PER_MONTH: Final = 21.0
 MOST_PER_EVENT_JPY_TN: Final = 10.0  # of monthly issuance, per maturity
 MOST_PROGRAMME_PER_EVENT_JPY_TN: Final = 200.0
 MOST_TAX_PER_EVENT_JPY_TN: Final = 50.0  # a year
 LARGEST_STRENGTH_SD: Final = 5.0
 TUESDAY, WEDNESDAY, THURSDAY = 1, 2, 3
-JGB_IDS: Final = tuple(MARKETS[i].id for i in JGBS)
 Mandate = Literal["strong", "weak", "hung"]
 MANDATES: Final[tuple[Mandate, ...]] = ("strong", "weak", "hung")
 

@@ -7,13 +7,13 @@ import numpy as np
 
 from abm.agents.base import Opening, Params, Sector, par
 from abm.agents.portfolio import (
-    DAYS_PER_MONTH,
     FOREIGN_BOND_CCY,
     FOREIGN_BONDS,
     FOREIGN_EQUITIES,
     HEDGE_PAIRS,
     HEDGE_SIGNS,
     HEDGEABLE,
+    MEAN_DAYS_PER_MONTH,
     group_tilts,
     hedge_cost_pct,
     hedge_forwards,
@@ -26,7 +26,7 @@ from abm.agents.portfolio import (
     with_yen_cash,
     within_range_at_mean,
 )
-from abm.world.economy import SWAP_BASIS_PCT, Public
+from abm.world.economy import DAYS_PER_YEAR, SWAP_BASIS_PCT, Public
 from abm.world.instruments import (
     DURATION_YR,
     EQUITIES,
@@ -43,7 +43,7 @@ from abm.world.instruments import (
 )
 from abm.world.orders import join, no_orders, post
 from abm.world.streams import Streams
-from abm.world.view import DAYS_PER_YEAR, View
+from abm.world.view import View
 
 JGB10, JGB30, NIKKEI = INDEX["JGB10"], INDEX["JGB30"], INDEX["NIKKEI"]
 OFF_THE_RUN: Final = indices("JGB30", "JGB40")
@@ -388,7 +388,7 @@ class LifeInsurers(Sector):
     def planned_purchases_jpy_bn(self, public: Public) -> np.ndarray:
         """Super-long purchases of an ordinary day (members, super-longs), JPY bn: a share of planned issuance."""
         monthly = 1000.0 * self.params.super_long_share * public.planned_issuance_jpy_tn_per_month[SUPER_LONG]
-        return np.multiply.outer(self.purchase_weight, monthly / DAYS_PER_MONTH)
+        return np.multiply.outer(self.purchase_weight, monthly / MEAN_DAYS_PER_MONTH)
 
     def extra_lapses_jpy_bn(self, view: View) -> np.ndarray:
         """Surrender payments beyond the usual today, JPY bn."""
@@ -445,7 +445,7 @@ class LifeInsurers(Sector):
         from_hedged = pace(lost_hedged, self.tolerance_pp, p.pace_width_pp, floor, span)[:, None] * share
         from_open = pace(lost_unhedged, self.tolerance_pp, p.pace_width_pp, floor, span)[:, None] * (1.0 - share)
         monthly = from_hedged + from_open
-        amount = self.respect_depth(view, FOREIGN_BONDS, monthly / DAYS_PER_MONTH * held, p.depth_share)
+        amount = self.respect_depth(view, FOREIGN_BONDS, monthly / MEAN_DAYS_PER_MONTH * held, p.depth_share)
         return amount, from_hedged / np.maximum(monthly, 1e-300)
 
     def hedge_target(self, view: View, held: np.ndarray) -> np.ndarray:
@@ -465,7 +465,7 @@ class LifeInsurers(Sector):
         p = self.params
         gap = self.hedge_target(view, held) - ratio
         beyond = np.sign(gap) * np.maximum(np.abs(gap) - p.hedge_band, 0.0)
-        most = p.hedge_speed_per_month / DAYS_PER_MONTH
+        most = p.hedge_speed_per_month / MEAN_DAYS_PER_MONTH
         step = np.clip(beyond, -most, most)
         if not step.any():
             return no_orders()
@@ -571,7 +571,7 @@ class LifeInsurers(Sector):
         per_price = 100.0 * self.params.dip_per_pp / DURATION_YR[SUPER_LONG]
         bought = self.posted_usd_bn * np.clip(1.0 - per_price * move, 0.0, 3.0)
         plan = self.planned_purchases_jpy_bn(view.public) * view.usd_per_currency[JPY]
-        most = 3.0 * DAYS_PER_MONTH * plan
+        most = 3.0 * MEAN_DAYS_PER_MONTH * plan
         self.missed_usd_bn = np.clip(self.missed_usd_bn + self.wanted_usd_bn - bought, -most, most)
 
     def _roll_policies(self, view: View) -> None:

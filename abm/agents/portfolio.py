@@ -7,7 +7,7 @@ from numba import njit
 
 from abm.agents.base import Opening
 from abm.world.book import Book
-from abm.world.economy import SWAP_BASIS_PCT, Public
+from abm.world.economy import DAYS_PER_YEAR, SWAP_BASIS_PCT, Public
 from abm.world.instruments import (
     BASE_CCY,
     BONDS,
@@ -26,9 +26,9 @@ from abm.world.instruments import (
     usd_per_currency,
 )
 from abm.world.orders import LEGS, post
-from abm.world.view import DAYS_PER_YEAR, View
+from abm.world.view import View
 
-DAYS_PER_MONTH: Final = DAYS_PER_YEAR / 12.0
+MEAN_DAYS_PER_MONTH: Final = DAYS_PER_YEAR / 12.0
 FOREIGN_BONDS: Final = BONDS[QUOTE_CCY[BONDS] != JPY]
 FOREIGN_EQUITIES: Final = EQUITIES[QUOTE_CCY[EQUITIES] != JPY]
 FOREIGN_BOND_CCY: Final = QUOTE_CCY[FOREIGN_BONDS]

@@ -7,13 +7,13 @@ import mesa
 import numpy as np
 
 from abm.agents.base import Params, Sector, par
+from abm.world.economy import DAYS_PER_MONTH
 from abm.world.events import Event, Flow
 from abm.world.instruments import INDEX, IS_FX, JGBS, JPY, SUPER_LONG, USD
 from abm.world.orders import join, no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import View
 
-DAYS_PER_MONTH: Final = 21.0  # as the government spreads its issuance
 IS_SUPER_LONG: Final = np.isin(JGBS, SUPER_LONG)  # (JGBs,)
 
 

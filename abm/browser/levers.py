@@ -5,7 +5,7 @@ What comes from the browser is checked here; InputError says what is wrong with 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,10 +14,9 @@ from abm.scenarios import Scenario
 from abm.scenarios.sectors import parameter_models, switches
 from abm.world import events as ev
 from abm.world.errors import InputError, unknown_name, wrong_value
+from abm.world.instruments import JGB_IDS
 
-JGBS: Final = ("JGB2", "JGB10", "JGB20", "JGB30", "JGB40")
 USTS: Final = ("UST2", "UST10", "UST30")
-MARGINED: Final = ("crypto_longs", "carry_traders", "jgb_fast_money")
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ ACTIONS: Final = (
            (Field("change_bp", "Change", "bp", 25.0, -100, 200, 5),), _hike),
     Action("purchase", "BoJ buys bonds", "An exceptional purchase, beyond the announced plan.",
            (Field("amount_jpy_tn", "Amount", "¥ tn", 0.5, 0.01, 20, 0.1),
-            Field("market", "Bond", value="JGB30", options=JGBS)),
+            Field("market", "Bond", value="JGB30", options=JGB_IDS)),
            ev.AssetPurchase),
     Action("check", "MoF checks rates", "It asks dealers for quotes, the last step before it acts.", (), ev.RateCheck),
     Action("intervene", "MoF buys yen", "An operation in the currency market, dollars sold.",
@@ -108,7 +107,7 @@ ACTIONS: Final = (
     Action("stimulus", "Stimulus", "Unfunded spending becomes known.",
            (Field("amount_jpy_tn", "Amount", "¥ tn", 20.0, 1, 200, 1),), _stimulus),
     Action("margins", "Raise margins", "Brokers or exchanges ask for a multiple of the margin.",
-           (Field("sector", "Accounts", value="crypto_longs", options=MARGINED),
+           (Field("sector", "Accounts", value="crypto_longs", options=get_args(ev.Margined)),
             Field("factor", "Multiple", "x", 1.5, 0.5, 5, 0.1)), ev.MarginChange),
     Action("us_data", "US data surprise", "The expected path of the Fed and expected earnings move.",
            (Field("terminal_change_bp", "Terminal rate", "bp", 20.0, -100, 100, 5),

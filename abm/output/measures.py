@@ -9,13 +9,14 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from abm.output.tables import CONVERGED, series_column
+from abm.world.events import Margined
 from abm.world.instruments import EQUITIES, IDS, IS_BOND, JPY, MARKETS, QUOTE_CCY
 
 SMALLEST_SPIKE_BP: Final = 5.0  # below this, neither a half-life nor a pass-through is worth a number
@@ -300,7 +301,7 @@ def _register_flows() -> None:
     group, unit = "Forced sales and flows", "USD bn"
     for kind, words in (("margin_calls_usd_bn", "margin calls"), ("liquidations_usd_bn", "liquidations")):
         _add(kind, unit, group, words, partial(total_of_sectors, kind=kind))
-        for s in ("carry_traders", "crypto_longs", "jgb_fast_money"):
+        for s in get_args(Margined):
             text = f"{words}, {s.replace('_', ' ')}"
             _add(f"{kind}.{s}", unit, group, text, partial(total, column=f"{kind}.{s}"), False)
     home = partial(sold_abroad, sectors=JAPANESE_HOLDERS, reasons=("repatriation",))

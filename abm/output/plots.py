@@ -43,9 +43,8 @@ from abm.output.style import (
     zero_line,
 )
 from abm.output.tables import CONVERGED, NEWS, POLICY_BANKS, RunDirectory
-from abm.world.instruments import MARKETS
+from abm.world.instruments import JGB_IDS, MARKETS
 
-JGB_IDS: Final = tuple(m.id for m in MARKETS if m.kind == "bond" and m.currency == "JPY")
 FOREIGN_IDS: Final = tuple(m.id for m in MARKETS if m.kind == "bond" and m.currency != "JPY")
 FOREIGN_WORDS: Final = {
     "UST2": "US Treasury 2-year",

@@ -11,27 +11,25 @@ import numpy as np
 
 from abm.scenarios.checks import unit_and_source
 from abm.scenarios.figures import Dates, Figure, Number, Parameter, Path, Rules, fold
-from abm.scenarios.sectors import parameter_models
-from abm.world.economy import Public
+from abm.scenarios.sectors import NEWS, parameter_models
+from abm.world.economy import BANK_CCY, Public
 from abm.world.errors import InputError
 from abm.world.instruments import (
     CURRENCIES,
     HOLDABLE,
     IDS,
     INDEX,
-    JGBS,
+    JGB_IDS,
     MARKETS,
     N_MARKETS,
+    REST,
     TO_QUOTED,
     Market,
     log_price_of_level,
     unit_value_usd,
 )
 
-BANKS = ("BOJ", "FED", "ECB")
 HOLDABLE_IDS = tuple(IDS[i] for i in HOLDABLE)
-JGB_IDS = tuple(IDS[i] for i in JGBS)
-RESIDUAL = "rest_of_world"
 EIGENVALUE_FLOOR = 0.01  # of the correlation matrix, so that it can be inverted
 MOST_CORRECTED = 0.15  # correlation points; figures that need more to be consistent are wrong, not rounded
 MACRO_RULES: Rules = {
@@ -70,12 +68,12 @@ def state_rules() -> dict[str, Rules]:
         "terminal_rate_pct": dict.fromkeys(CURRENCIES, Number("%", -5, 100)),
         "speed_per_yr": dict.fromkeys(CURRENCIES, Number("1/year", 0.01, 20)),
         "outstanding_usd_bn": dict.fromkeys(HOLDABLE_IDS, Number("USD bn", 0.001, 1e7)),
-        "holdings_usd_bn": {name: _holdings_rules() for name in sectors if name not in (RESIDUAL, "news")},
+        "holdings_usd_bn": {name: _holdings_rules() for name in sectors if name not in (REST, NEWS)},
         "macro": MACRO_RULES,
         "planned_issuance_jpy_tn_per_month": dict.fromkeys(JGB_IDS, Number("JPY tn a month", -20, 50)),
         "planned_purchases_jpy_tn_per_month": dict.fromkeys(JGB_IDS, Number("JPY tn a month", 0, 50)),
-        "meetings": dict.fromkeys(BANKS, Dates()),
-        "days_since_rate_change": dict.fromkeys(BANKS, Number("trading days", 0, 10_000)),
+        "meetings": dict.fromkeys(BANK_CCY, Dates()),
+        "days_since_rate_change": dict.fromkeys(BANK_CCY, Number("trading days", 0, 10_000)),
         "parameters": {
             name: {key: Parameter(unit_and_source(field)[0]) for key, field in model.model_fields.items()}
             for name, model in sectors.items()

@@ -8,11 +8,11 @@ import numpy as np
 
 from abm.scenarios import Scenario, load_scenario
 from abm.study.lines import Line, all_of, line, ratio
-from abm.study.moments import YEAR_DAYS, calm_sd
+from abm.study.moments import calm_sd
 from abm.study.paths import Experiment, Paths, experiment, with_events
 from abm.study.targets import targets
 from abm.world import events as ev
-from abm.world.economy import next_day
+from abm.world.economy import DAYS_PER_YEAR, next_day
 from abm.world.instruments import INDEX, TO_QUOTED
 
 MONTH: Final = 21
@@ -220,7 +220,7 @@ def cpi_effect_pct(scenario: Scenario, depreciation_pct: float = 10.0) -> float:
     The level of USDJPY is prescribed, as the target is about a yen that is held there.
     """
     weak = plain = scenario.state.open_public()
-    for day in range(YEAR_DAYS):
+    for day in range(DAYS_PER_YEAR):
         weak = next_day(weak, depreciation_pct if day == 0 else 0.0, weak.average_coupon_pct, True)
         plain = next_day(plain, 0.0, plain.average_coupon_pct, True)
     return weak.import_prices_pct - plain.import_prices_pct

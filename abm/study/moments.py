@@ -9,12 +9,12 @@ from abm.scenarios import Scenario
 from abm.study.lines import Line, all_of, line, share_line
 from abm.study.paths import Experiment, Paths, experiment, quoted
 from abm.study.targets import responsible, targets
+from abm.world.economy import DAYS_PER_YEAR
 from abm.world.instruments import BASE_CCY, FX, IDS, INCOME_PCT, IS_BOND, QUOTE_CCY
 
 CALM: Final = "calm"
 LAGS: Final = (1, 5, 20)
 WEEK_DAYS: Final = 5
-YEAR_DAYS: Final = 250
 
 # -- measures ------------------------------------------------------------------------------------------------------
 # Changes are (seeds, days). Seeds are pooled about one mean, as days of one long record would be.
@@ -166,7 +166,7 @@ def _correlated(calm: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 def _drift_lines(paths: Paths) -> list[Line]:
     """Mean change of a year (or of the run, in proportion) of every market."""
-    years = (paths.log_price.shape[1] - 1) / YEAR_DAYS
+    years = (paths.log_price.shape[1] - 1) / DAYS_PER_YEAR
     out = []
     for i, market in enumerate(IDS):
         change = paths.change(market, to=-1)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from abm.scenarios import State, load_state, state_names
 from abm.scenarios.state import nearest_correlation, state_rules
-from abm.study.moments import LAGS, autocorrelation_of_size, excess_kurtosis, standard_deviation
+from abm.study.moments import LAGS, WEEK_DAYS, autocorrelation_of_size, excess_kurtosis, standard_deviation
 from abm.study.paths import series_names, unit_of
 from abm.world.errors import InputError, shown, unknown_name, wrong_value
 from abm.world.instruments import IDS, INDEX
@@ -30,7 +30,6 @@ LEAST_CHANGES: Final = 120  # daily changes of a series, for moments to be worth
 MOST_GAP_DAYS: Final = 5  # calendar days between two closes that still make a daily change
 CARRIED_DAYS: Final = 2  # weekdays for which a close stands in for missing ones in changes over a week
 OLDEST_LEVEL_DAYS: Final = 10  # calendar days by which a close may lie before the opening
-WEEK_DAYS: Final = 5
 MOST_WEEK_DAYS: Final = 11  # calendar days that five rows may span: a week and public holidays
 LEAST_WEEKLY: Final = 60  # overlapping changes over a week that a pair must share
 BLOCK_DAYS: Final = 40  # of the bootstrap, longer than the longest lag

@@ -12,11 +12,12 @@ from abm.study.ensemble import Failure
 from abm.study.episodes import Episode, episode_lines_of, episode_names, load_episode
 from abm.study.impact import impact_experiments, impact_lines_of
 from abm.study.lines import Line, share_pct
-from abm.study.moments import CALM, YEAR_DAYS, calm_experiments, calm_lines_of, stress_lines_of
+from abm.study.moments import CALM, calm_experiments, calm_lines_of, stress_lines_of
 from abm.study.paths import Experiment, Paths, experiment, run_paths
 from abm.study.run import Interrupted, code_hash, default_directory, git_revision, package_versions
 from abm.study.stylised import STRESS, stylised_experiments, stylised_lines_of
 from abm.study.targets import read_calm_targets, targets
+from abm.world.economy import DAYS_PER_YEAR
 from abm.world.errors import InputError, shown
 
 SECTIONS: Final = {"A": "calm", "B": "impact of one flow", "C": "episodes", "S": "stylised facts"}
@@ -138,7 +139,7 @@ def validate(
 def _about(overrides: Mapping[str, Any] | None, days: int | None, seconds: float) -> dict[str, Any]:
     return {
         "overrides": dict(overrides or {}),
-        "calm_days": days or YEAR_DAYS,
+        "calm_days": days or DAYS_PER_YEAR,
         "wall_time_s": round(seconds, 1),
         "git_revision": git_revision(),
         "code_hash": code_hash(),
@@ -213,7 +214,7 @@ class _Plan:
         parts: list[dict[str, Experiment]] = []
         if "A" in wanted:
             opening = own.state if own else None
-            calm = load_scenario("baseline", overrides, days or YEAR_DAYS, opening)
+            calm = load_scenario("baseline", overrides, days or DAYS_PER_YEAR, opening)
             parts.append(calm_experiments(calm, _few(seeds, 100)))
         if stress:
             parts.append(_episode_experiments(stress, _few(seeds, 40)))

@@ -38,7 +38,8 @@ from abm.world.instruments import (
 )
 from abm.world.record import changed
 
-YEAR_DAYS: Final = 250
+DAYS_PER_YEAR: Final = 250  # of trading
+DAYS_PER_MONTH: Final = 21.0  # over which issuance and purchases of a month are spread
 BANK_CCY: Final = {"BOJ": CCY["JPY"], "FED": CCY["USD"], "ECB": CCY["EUR"]}
 COUNTRY_CCY: Final = {"JP": CCY["JPY"], "US": CCY["USD"], "EU": CCY["EUR"]}
 FX_PER_TWO_YEAR_PCT: Final = 2.0  # per cent of exchange rate per point of two-year and of ten-year differential: own
@@ -257,7 +258,7 @@ def expected_gain(public: Public) -> np.ndarray:
     (policy rate - dividend yield) / 250: priced to earn the short rate; bonds and exchange rates pay in carry.
     """
     rate_pct = public.policy_rate_pct[QUOTE_CCY] - INCOME_PCT
-    return np.where(IS_BOND | IS_FX, 0.0, rate_pct / 100.0 / YEAR_DAYS)
+    return np.where(IS_BOND | IS_FX, 0.0, rate_pct / 100.0 / DAYS_PER_YEAR)
 
 
 def read_abroad(policy_news: np.ndarray, covariance: np.ndarray) -> np.ndarray:
@@ -407,7 +408,7 @@ def _(event: ev.DataSurprise, public: Public) -> Public:
 def _launch(public: Public, total_jpy_tn: float, years: float, forgoes_revenue: bool) -> Public:
     """A programme of this size starts to run: deficit up, revenue down if taxes are cut, until its years are over."""
     per_year = total_jpy_tn / years
-    programme = Programme(per_year, max(round(years * YEAR_DAYS), 1), forgoes_revenue)
+    programme = Programme(per_year, max(round(years * DAYS_PER_YEAR), 1), forgoes_revenue)
     return changed(
         public,
         unfunded_pct_gdp=public.unfunded_pct_gdp + 100.0 * total_jpy_tn / public.gdp_jpy_tn,
@@ -577,9 +578,9 @@ def _pass_through(public: Public, yen_depreciation_pct: float) -> Public:
     Year-on-year inflation carries them for about a year (Cabinet Office model; Sasaki; BoJ WP 22-J-16).
     """
     lag = 1.0 / PASS_THROUGH_LAG_DAYS
-    total = PASS_THROUGH / -math.expm1(-YEAR_DAYS * lag)
+    total = PASS_THROUGH / -math.expm1(-DAYS_PER_YEAR * lag)
     passed = lag * public.import_pressure_pct
-    change = passed - public.import_inflation_pct / YEAR_DAYS
+    change = passed - public.import_inflation_pct / DAYS_PER_YEAR
     return changed(
         public,
         import_pressure_pct=public.import_pressure_pct - passed + total * yen_depreciation_pct,
@@ -598,15 +599,15 @@ def _reprice_debt(public: Public, refunding_yield_pct: float) -> Public:
     average = public.average_coupon_pct
     legacy = average if public.maturing_coupon_pct is None else public.maturing_coupon_pct
     coupon = legacy if public.legacy_share > 0.0 else average
-    refunded = REPRICING_SHARE / YEAR_DAYS * public.debt_jpy_tn
-    borrowed = public.deficit_jpy_tn_per_yr / YEAR_DAYS
+    refunded = REPRICING_SHARE / DAYS_PER_YEAR * public.debt_jpy_tn
+    borrowed = public.deficit_jpy_tn_per_yr / DAYS_PER_YEAR
     change = (refunded * (refunding_yield_pct - coupon) + borrowed * refunding_yield_pct) / 100.0
     return changed(
         public,
         interest_jpy_tn=public.interest_jpy_tn + change,
         debt_jpy_tn=public.debt_jpy_tn + borrowed,
         maturing_coupon_pct=legacy,
-        legacy_share=max(public.legacy_share - REPRICING_SHARE / YEAR_DAYS, 0.0),
+        legacy_share=max(public.legacy_share - REPRICING_SHARE / DAYS_PER_YEAR, 0.0),
     )
 
 

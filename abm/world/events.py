@@ -10,11 +10,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from abm.world.instruments import IDS
+from abm.world.instruments import IDS, JGB_IDS
 
 MarketId = Literal[IDS]  # type: ignore[valid-type]
-JgbId = Literal["JGB2", "JGB10", "JGB20", "JGB30", "JGB40"]
+JgbId = Literal[JGB_IDS]  # type: ignore[valid-type]
 BankId = Literal["BOJ", "FED", "ECB"]
+Margined = Literal["carry_traders", "crypto_longs", "jgb_fast_money"]
 OFFER_YIELDS_PCT = (-2.0, 20.0)  # at which a fixed-rate offer may stand
 SignedBp = Annotated[float, Field(ge=-500, le=500)]
 
@@ -193,7 +194,7 @@ class MarginChange(Event):
     """Brokers or exchanges change margins."""
 
     kind: Literal["margin_change"] = "margin_change"
-    sector: Literal["carry_traders", "crypto_longs", "jgb_fast_money"] = Field(description="whose accounts")
+    sector: Margined = Field(description="whose accounts")
     factor: float = Field(gt=0, le=20, description="new margin rates as a multiple of the old")
 
 

@@ -14,6 +14,7 @@ from numba import njit
 CURRENCIES: Final = ("JPY", "USD", "EUR", "GBP", "AUD", "MXN")
 CCY: Final = {name: i for i, name in enumerate(CURRENCIES)}
 JPY, USD, EUR, GBP, AUD, MXN = range(6)
+REST: Final = "rest_of_world"  # the sector that owns, issues and lends what no other does
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Market:
     duration_yr: float = 0.0
     tenor_yr: float = 0.0
     base: str = ""
-    issuer: str = "rest_of_world"
+    issuer: str = REST
     income_pct: float = 0.0
 
 
@@ -92,6 +93,7 @@ BONDS: Final = _frozen([i for i, m in enumerate(MARKETS) if m.kind == "bond"], n
 EQUITIES: Final = _frozen([i for i, m in enumerate(MARKETS) if m.kind == "equity"], np.int64)
 FX: Final = _frozen([i for i, m in enumerate(MARKETS) if m.kind == "fx"], np.int64)
 JGBS: Final = _frozen([i for i, m in enumerate(MARKETS) if m.kind == "bond" and m.currency == "JPY"], np.int64)
+JGB_IDS: Final = tuple(IDS[i] for i in JGBS)
 SUPER_LONG: Final = _frozen([i for i in JGBS if MARKETS[i].tenor_yr > 10], np.int64)
 HOLDABLE: Final = _frozen([i for i, m in enumerate(MARKETS) if m.kind != "fx"], np.int64)
 BTC: Final = INDEX["BTC"]

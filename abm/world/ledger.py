@@ -22,6 +22,7 @@ import numpy as np
 
 from abm.world import posting
 from abm.world.book import Book, Opening
+from abm.world.economy import DAYS_PER_YEAR
 from abm.world.errors import InputError
 from abm.world.instruments import (
     BASE_CCY,
@@ -37,6 +38,7 @@ from abm.world.instruments import (
     N_CCY,
     N_MARKETS,
     QUOTE_CCY,
+    REST,
     USD,
     is_constant,
     price_of,
@@ -44,11 +46,9 @@ from abm.world.instruments import (
     usd_per_currency,
 )
 from abm.world.orders import MatrixSchedule
-from abm.world.view import DAYS_PER_YEAR
 
 Array = np.ndarray[Any, Any]
 
-REST: Final = "rest_of_world"
 ARBITRAGEURS: Final = "arbitrageurs"
 MONEY_ISSUERS: Final = {"bank_of_japan": JPY, "federal_reserve": USD, "european_central_bank": EUR}
 TOLERANCE: Final = 1e-9  # of the gross sum, for every identity (SOURCES.md 8)

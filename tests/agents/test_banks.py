@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from abm.agents.banks import MEGA, POSTAL, REGIONAL, Banks, loan_spread_pct, wanted_growth
-from abm.agents.portfolio import DAYS_PER_MONTH, FOREIGN_BONDS
+from abm.agents.portfolio import FOREIGN_BONDS, MEAN_DAYS_PER_MONTH
 from abm.world.instruments import DURATION_YR, INDEX, JGBS, JPY, USD
 from abm.world.orders import REASON
 from tests.agents.screen import HOLDINGS_USD_BN, make_view, net_by_market, opened, permute_members
@@ -121,7 +121,7 @@ def test_post_bank_sells_foreign_bonds_slowly_and_faster_as_hedges_get_dear() ->
     )
     view = make_view()
     held = (sector.book.units * view.unit_value_usd)[:, FOREIGN_BONDS][:104][sector.kind == POSTAL].sum()
-    pace = [-o["quantity"].sum() * DAYS_PER_MONTH / held for o in (calm, dear)]
+    pace = [-o["quantity"].sum() * MEAN_DAYS_PER_MONTH / held for o in (calm, dear)]
     assert 0.0005 < pace[0] < 0.001
     assert 0.004 < pace[1] < 0.0066
     assert set(calm["member"]) == set(np.flatnonzero(sector.kind == POSTAL))

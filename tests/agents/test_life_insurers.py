@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from abm.agents.life_insurers import OFF_THE_RUN, LifeInsurers, company_sizes, extra_lapse_pct, strike_factor
-from abm.agents.portfolio import DAYS_PER_MONTH, FOREIGN_BONDS
+from abm.agents.portfolio import FOREIGN_BONDS, MEAN_DAYS_PER_MONTH
 from abm.world.instruments import DURATION_YR, EQUITIES, INDEX, JGBS, JPY, QUOTE_CCY, SUPER_LONG, USD, USDJPY, indices
 from abm.world.orders import REASON
 from tests.agents.screen import (
@@ -39,7 +39,7 @@ def monthly_share_sold(orders: np.ndarray, sector: LifeInsurers, view) -> float:
     """Foreign bonds sold per month over what is held."""
     held = (sector.book.units * view.unit_value_usd)[:, FOREIGN_BONDS].sum()
     sold = -orders["quantity"][np.isin(orders["market"], FOREIGN_BONDS)].sum()
-    return sold * DAYS_PER_MONTH / held
+    return sold * MEAN_DAYS_PER_MONTH / held
 
 
 # -- day 0 -------------------------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_the_opening_screen_draws_only_planned_purchases_and_the_usual_slow_sale
     orders = sector.decide(view)
     net = net_by_market(orders)
     plan = view.public.planned_issuance_jpy_tn_per_month[SUPER_LONG]
-    expected = 0.30 * plan * 1000.0 * view.usd_per_currency[JPY] / DAYS_PER_MONTH
+    expected = 0.30 * plan * 1000.0 * view.usd_per_currency[JPY] / MEAN_DAYS_PER_MONTH
     np.testing.assert_allclose([net["JGB20"], net["JGB30"], net["JGB40"]], expected, rtol=1e-9)
     assert 0.001 < monthly_share_sold(orders, sector, view) < 0.004
     assert abs(net["USDJPY"]) < 0.05
@@ -183,10 +183,10 @@ def test_hedge_ratios_rise_with_yen_volatility_signals_and_hike_risk_and_fall_wi
 def test_hedge_ratios_move_at_most_five_points_a_month_in_every_currency() -> None:
     sector, view = opened(LifeInsurers), make_view(vol_ratio={"USDJPY": 6.0}, switches=only("hedging"))
     orders = sector.decide(view)
-    assert hedge_change_pp(sector, vol_ratio={"USDJPY": 6.0}) == pytest.approx(5.0 / DAYS_PER_MONTH)
+    assert hedge_change_pp(sector, vol_ratio={"USDJPY": 6.0}) == pytest.approx(5.0 / MEAN_DAYS_PER_MONTH)
     euro = (sector.book.units * view.unit_value_usd)[:, indices("BUND10", "OAT10", "EGB30")].sum()
     sold = -orders["quantity"][orders["market"] == INDEX["EURUSD"]].sum()
-    assert sold == pytest.approx(0.05 / DAYS_PER_MONTH * euro)
+    assert sold == pytest.approx(0.05 / MEAN_DAYS_PER_MONTH * euro)
 
 
 # -- super-long purchases ----------------------------------------------------------------------------------------------

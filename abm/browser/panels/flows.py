@@ -9,11 +9,11 @@ from abm.browser.desk import Desk
 from abm.browser.options import Option
 from abm.browser.vue import Charts, Form, Note
 from abm.output.attribution import SHORT
-from abm.world.instruments import FX, IDS, MARKETS
+from abm.world.instruments import FX, IDS, JGB_IDS, MARKETS
 
 WINDOWS: Final = {"1": "one day", "5": "5 days", "20": "20 days", "60": "60 days", "0": "all days"}
 GROUPS: Final = {
-    "JGBs": ("JGB2", "JGB10", "JGB20", "JGB30", "JGB40"),
+    "JGBs": JGB_IDS,
     "US Treasuries": ("UST2", "UST10", "UST30"),
     "European bonds": ("BUND10", "OAT10", "EGB30", "GILT10"),
     "other bonds": ("ACGB10", "EMBOND"),

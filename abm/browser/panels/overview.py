@@ -20,7 +20,7 @@ from abm.browser.options import (
 )
 from abm.browser.snapshot import Snapshot
 from abm.browser.words import STEPS
-from abm.world.instruments import INDEX
+from abm.world.instruments import INDEX, JGB_IDS
 
 PANELS: Final = [
     {"id": "jgb", "title": "Japanese curve", "unit": ""},
@@ -33,7 +33,7 @@ PANELS: Final = [
     {"id": "stress", "title": "Stress and depth", "unit": "0 is calm"},
     {"id": "log", "title": "What happened", "unit": "newest first", "kind": "log"},
 ]
-JGB: Final = {"2": "JGB2", "10": "JGB10", "20": "JGB20", "30": "JGB30", "40": "JGB40"}
+JGB: Final = {name.removeprefix("JGB"): name for name in JGB_IDS}
 FOREIGN: Final = (
     ("US", "blue", ("UST2", "UST10", "UST30")),
     ("Euro", "orange", (None, "BUND10", "EGB30")),
