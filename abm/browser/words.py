@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from abm.output.attribution import SHORT
+from abm.output.attribution import short
 
 AT_THE_PAGE: Final = "ordered at the page"
 TRIVIAL_USD_M: Final = 1.0  # losses of the insurance fund below are in the table of events alone
@@ -38,7 +38,7 @@ class Told:
 def told(day: int, date: dt.date | None, kind: str, cause: str, text: str, details: Mapping[str, Any]) -> Told:
     """One row of the recorder's events in words. Unknown kinds keep the recorder's text."""
     mine = text == AT_THE_PAGE
-    who = "You" if mine else SHORT.get(cause, cause.replace("_", " "))
+    who = "You" if mine else short(cause)
     say = WORDS.get(kind)
     words = say(details) if say else text
     if kind == "policy_guidance" and text == "policy rate unchanged":
@@ -93,7 +93,7 @@ def _surprise(d: Mapping[str, Any]) -> str:
 
 
 def _margins(d: Mapping[str, Any]) -> str:
-    return f"Margins of {SHORT[d['sector']]} at {d['factor']:.3g} times the old rates"
+    return f"Margins of {short(d['sector'])} at {d['factor']:.3g} times the old rates"
 
 
 def _flow(d: Mapping[str, Any]) -> str:

@@ -12,22 +12,11 @@ from abm.output.tables import NEWS, RunDirectory
 from abm.world.instruments import IDS, IS_BOND
 
 SHORT = {
-    "life_insurers": "life insurers",
-    "pension_funds": "pension funds",
-    "banks": "banks",
     "jgb_fast_money": "fast money",
-    "carry_traders": "carry traders",
-    "crypto_longs": "crypto longs",
-    "bitcoin_holders": "bitcoin holders",
-    "real_money": "real money",
-    "dealers": "dealers",
-    "arbitrageurs": "arbitrageurs",
     "bank_of_japan": "BoJ",
     "ministry_of_finance": "MoF",
-    "government": "government",
     "federal_reserve": "Fed",
     "european_central_bank": "ECB",
-    "rest_of_world": "rest of world",
 }
 
 
@@ -111,13 +100,18 @@ def _accumulate(
         sums[key] = sums.get(key, 0.0) + row
 
 
+def short(sector: str) -> str:
+    """A sector in few words."""
+    return SHORT.get(sector, sector.replace("_", " "))
+
+
 def label(name: tuple[str, str]) -> str:
     """A contributor in words: "life insurers: repatriation"."""
     sector, reason = name
     words = reason.replace("_", " ")
     if sector == NEWS:
         return "public news" if reason == "news" else "policy news"
-    return f"{SHORT.get(sector, sector.replace('_', ' '))}: {words}"
+    return f"{short(sector)}: {words}"
 
 
 def signed(value: float, unit: str) -> str:

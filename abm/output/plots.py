@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from abm.output import attribution
-from abm.output.attribution import SHORT, Contributions
+from abm.output.attribution import Contributions, short
 from abm.output.measures import USDJPY_LINE
 from abm.output.style import (
     BANK_WORDS,
@@ -103,10 +103,6 @@ CONTRIBUTOR_COLOURS: Final = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, WINE
 HATCHES: Final = ("", "////", "....")
 NEWS_COLOURS: Final = {"news": "#7A7A7A", "policy_news": "#B5B5B5"}
 OTHER_COLOUR: Final = "#DDDDDD"
-PRIVATE: Final = (
-    "life_insurers", "pension_funds", "banks", "jgb_fast_money", "carry_traders", "crypto_longs", "bitcoin_holders",
-    "real_money", "dealers", "arbitrageurs",
-)  # fmt: skip
 LADDER: Final = (
     "silence", "words 1: watching", "words 2", "words 3", "words 4: decisive action", "rate check", "operation",
 )  # fmt: skip
@@ -308,14 +304,14 @@ def _calls_by_day(ax: Axes, paths: Paths, called: list[str], means: np.ndarray) 
     edges = (paths.dates.astype("datetime64[h]")[:, None] + corners).ravel()
     bars = (scale * means[:, :, None] * np.array([0.0, 1.0, 1.0, 0.0])).reshape(len(called), -1)
     colors = [SECTOR_LINES[s][0] for s in called]
-    ax.stackplot(edges, bars, colors=colors, labels=[SHORT[s] for s in called], linewidth=0)
+    ax.stackplot(edges, bars, colors=colors, labels=[short(s) for s in called], linewidth=0)
 
 
 def _who_was_called(paths: Paths, called: list[str], by_sector: np.ndarray) -> str:
     """In how many seeds each sector was called; by_sector: (sectors, seeds, days)."""
     hit = by_sector.any(axis=2).sum(axis=1)
     several, n_seeds = paths.shape[0] > 1, paths.shape[0]
-    hit_of = sorted(((int(n), SHORT[s]) for s, n in zip(called, hit, strict=True) if n), reverse=True)
+    hit_of = sorted(((int(n), short(s)) for s, n in zip(called, hit, strict=True) if n), reverse=True)
     if not hit_of:
         return "none of any sector" + (", in any seed" if several else "")
     names = ", ".join(f"{name} in {n}" if several else name for n, name in hit_of)
@@ -346,7 +342,7 @@ def capital_flows(paths: Paths) -> Figure:
         heading(ax, words, "USD bn")
     for sector in (s for s in SECTOR_LINES if s in seen):
         color, line = SECTOR_LINES[sector]
-        axes[0, 0].plot([], [], line, color=color, label=SHORT[sector])
+        axes[0, 0].plot([], [], line, color=color, label=short(sector))
     legend_below(figure, axes[0, 0], 8)
     return figure
 
@@ -526,7 +522,7 @@ def _equity(ax: Axes, paths: Paths, sector: str) -> None:
     low, mid, high = map(_signed, np.quantile(change[:, -1], (0.05, 0.5, 0.95)))
     spread = f" ({low} to {high})" if paths.shape[0] > 1 else ""
     words = f"opens with {_round(opening.mean()) if solid else 0} {unit}\nby the end {mid}{spread}"
-    title = EQUITY_WORDS.get(sector, SHORT[sector].capitalize())
+    title = EQUITY_WORDS.get(sector, short(sector).capitalize())
     heading(ax, title, "change since day 0, " + ("%" if solid else unit), words)
 
 
@@ -621,7 +617,8 @@ def liquidity_stress(paths: Paths) -> Figure:
 def _rounds(ax: Axes, paths: Paths) -> None:
     """How often the auction had to run again, and how often it found no price."""
     status = paths.run.daily["status"].astype(str).to_numpy().reshape(paths.shape)
-    called = np.sum([paths.column(f"margin_calls_usd_bn.{s}") for s in PRIVATE], axis=0) > 0.0
+    calls = [name for name in paths.run.daily.columns if name.startswith("margin_calls_usd_bn.")]
+    called = np.any([paths.column(name) > 0.0 for name in calls], axis=0)
     ax.plot(paths.dates, 100.0 * called.mean(axis=0), color=BLUE, label="margin calls")
     ax.plot(paths.dates, 100.0 * (status != CONVERGED).mean(axis=0), color=VERMILLION, label="no clearing price")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -8,7 +8,7 @@ import solara
 from abm.browser.desk import Desk
 from abm.browser.options import Option
 from abm.browser.vue import Charts, Form, Note
-from abm.output.attribution import SHORT
+from abm.output.attribution import short
 from abm.world.instruments import FX, IDS, JGB_IDS, MARKETS
 
 WINDOWS: Final = {"1": "one day", "5": "5 days", "20": "20 days", "60": "60 days", "0": "all days"}
@@ -86,10 +86,10 @@ def sankey(flows_usd_bn: np.ndarray, sectors: tuple[str, ...], groups: dict[str,
             if abs(usd_bn) <= SMALLEST_SHARE * traded / 2.0:
                 continue
             side = "buys" if usd_bn > 0 else "sells"
-            node = f"{side}|{SHORT.get(sector, sector)}"
+            node = f"{side}|{short(sector)}"
             names[node], names[f"in|{group}"] = COLORS.get(sector, "grey"), "grey"
             ends = (f"in|{group}", node) if usd_bn > 0 else (node, f"in|{group}")
-            words = f"{SHORT.get(sector, sector)} {'buy' if usd_bn > 0 else 'sell'} {group}"
+            words = f"{short(sector)} {'buy' if usd_bn > 0 else 'sell'} {group}"
             links.append(
                 {
                     "source": ends[0],

@@ -9,7 +9,7 @@ from abm.browser.desk import Desk
 from abm.browser.institutions import Members, balance_sheet, members
 from abm.browser.options import Option, date_words, line, over_time
 from abm.browser.vue import Charts, Form, Note, Table
-from abm.output.attribution import SHORT
+from abm.output.attribution import short
 
 MOST_ROWS: Final = 200
 MOST_DOTS: Final = 1500
@@ -36,7 +36,7 @@ def View(desk: Desk) -> None:
             set_sector(value)
             pick(0)
 
-    options = [[name, f"{SHORT.get(name, name)} ({len(desk.run.model.sectors[name]):,})"] for name in sectors]
+    options = [[name, f"{short(name)} ({len(desk.run.model.sectors[name]):,})"] for name in sectors]
     with solara.Div(classes=["abm-card"]):
         fields = [{"name": "sector", "label": "Sector", "kind": "select", "options": options}]
         Form(title="Sector", fields=fields, values={"sector": sector}, buttons=[], kind="inline", changed=changed)
@@ -45,7 +45,7 @@ def View(desk: Desk) -> None:
         return
     found = members(desk.run.model, sector)
     if not found.size.any():
-        Note(f"{capital(SHORT.get(sector, sector))} neither owns nor owes anything: there is nothing to show.")
+        Note(f"{capital(short(sector))} neither owns nor owes anything: there is nothing to show.")
         return
     one = picked if picked < len(found.size) else 0
 
@@ -64,7 +64,7 @@ def Pictures(desk: Desk, found: Members, one: int, choose: Any) -> None:
     """All members as dots; the equity of the one that is picked."""
     _ = desk.shown.value
     first, equity = desk.run.members.of(found.sector, one)
-    words = f"{SHORT.get(found.sector, found.sector)} {one + 1}"
+    words = f"{short(found.sector)} {one + 1}"
     panels = [
         {"id": "scatter", "title": "Size and leverage", "unit": dots_note(found), "size": "mid"},
         {"id": "history", "title": f"Equity of {words}", "unit": "USD bn", "size": "mid"},
@@ -134,7 +134,7 @@ def scatter(found: Members, one: int) -> Option:
 
 def dot(found: Members, i: int) -> Option:
     """One member in the scatter."""
-    name = f"{SHORT.get(found.sector, found.sector)} {i + 1}"
+    name = f"{short(found.sector)} {i + 1}"
     words = f"<b>{name}</b><br>size {amount(found.size[i])} USD bn<br>equity {amount(found.equity[i])} USD bn"
     words += f"<br>leverage {found.leverage[i]:.3g}"
     if np.isfinite(found.call_distance_pct[i]):
@@ -169,7 +169,7 @@ def MemberTable(found: Members, one: int, order: dict[str, Any], choose: Any, se
         if told.get("name") in sorting:
             set_order({"name": told["name"], "descending": bool(told.get("descending"))})
 
-    Table(title=capital(SHORT.get(found.sector, found.sector)), columns=head, rows=cells, note=note, by=order["name"],
+    Table(title=capital(short(found.sector)), columns=head, rows=cells, note=note, by=order["name"],
           descending=order["descending"], sortable=True, pickable=True, chosen=one, event_order=ordered,
           event_picked=choose)  # fmt: skip
 
@@ -202,7 +202,7 @@ def Sheet(desk: Desk, sector: str, one: int) -> None:
             {"name": "item", "label": "What", "unit": "", "kind": "text"},
             {"name": "value", "label": "Value", "unit": "USD bn", "kind": ""}]  # fmt: skip
     Table(
-        title=f"Balance sheet of {SHORT.get(sector, sector)} {one + 1}",
+        title=f"Balance sheet of {short(sector)} {one + 1}",
         columns=head,
         rows=cells,
         note="at the last close" if rows else "it neither owns nor owes anything",
