@@ -42,7 +42,7 @@ from abm.study.claims import (
     share,
 )
 from abm.study.claims.arms import Arm
-from abm.world.economy import REFUNDING_MIX, REPRICING_SHARE, YEAR_DAYS
+from abm.world.economy import DAYS_PER_YEAR, REFUNDING_MIX, REPRICING_SHARE
 
 DAYS, SHARE, LESS = 250, 0.3, 0.1  # parts of the seeds: for the verdict and for the rest
 TIMES = 4.0
@@ -107,7 +107,7 @@ def bill_jpy_tn(runs: Ensemble) -> np.ndarray:
     debt, y = debt_jpy_tn(runs), refunding_pct(runs)[:, :-1]
     first = float(macro(runs)["interest_jpy_tn"])
     coupon = 100.0 * first / float(macro(runs)["debt_jpy_tn"])
-    refunded = REPRICING_SHARE / YEAR_DAYS * debt[:, :-1] * (y - coupon)
+    refunded = REPRICING_SHARE / DAYS_PER_YEAR * debt[:, :-1] * (y - coupon)
     change = (refunded + np.diff(debt, axis=1) * y) / 100.0
     return first + np.concatenate([np.zeros((len(debt), 1)), np.cumsum(change, axis=1)], axis=1)
 
@@ -227,7 +227,7 @@ def three_years_on_pct(runs: Ensemble) -> np.ndarray:
     revenue = 100.0 * bill[:, -1] / ratio_pct(runs)[:, -1]
     coupon = 100.0 * bill[:, 0] / debt[:, 0]
     y = refunding_pct(runs)[:, -21:].mean(axis=1)
-    years = 3.0 - runs.days / YEAR_DAYS
+    years = 3.0 - runs.days / DAYS_PER_YEAR
     later = bill[:, -1] + years * REPRICING_SHARE * debt[:, -1] * (y - coupon) / 100.0
     return np.asarray(100.0 * later / revenue)
 
@@ -278,7 +278,7 @@ def _burden(ax: Axes, runs: Runs) -> None:
     for name, words in WORDS.items():
         band(ax, dates, ratio_pct(runs[name]), COLORS[name], words)
     first = ratio_pct(runs["calm"])[:, 0].mean()
-    ax.plot(dates, first * (1.0 + PROJECTED_PCT / 100.0) ** (np.arange(dates.size) / YEAR_DAYS), color="#333333",
+    ax.plot(dates, first * (1.0 + PROJECTED_PCT / 100.0) ** (np.arange(dates.size) / DAYS_PER_YEAR), color="#333333",
             linestyle="--", linewidth=1.0, label="pace of the ministry's projection")  # fmt: skip
     ax.legend(loc="upper left")
     date_ticks(ax, dates, 6)

@@ -8,12 +8,12 @@ from numba import njit
 from pydantic import model_validator
 
 from abm.agents.base import Opening, Params, Sector, depth_factor, par
-from abm.world.economy import ONE_YEAR, Public
+from abm.world.economy import DAYS_PER_YEAR, ONE_YEAR, Public
 from abm.world.instruments import AUD, COST_BP, INDEX, JPY, N_MARKETS, QUOTE_CCY, USD, USDJPY, fx_legs, indices
 from abm.world.margin import BROKER, RETAIL_FX_RATE
 from abm.world.orders import ORDER, REASON, join, no_orders, post, write_order
 from abm.world.streams import Streams
-from abm.world.view import DAYS_PER_YEAR, View
+from abm.world.view import View
 
 ASSETS: Final = indices("UST2", "NASDAQ", "EMBOND", "AUDUSD", "BTC")  # AUDUSD stands for Australian dollars on deposit
 UST2, NASDAQ, EMBOND, AUD_CASH, BITCOIN = range(5)

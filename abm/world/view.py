@@ -12,8 +12,6 @@ from abm.world.economy import Public
 from abm.world.instruments import INDEX, SUPER_LONG, level_of_log_price, unit_value_usd, usd_per_currency, yield_pct
 from abm.world.streams import Streams
 
-DAYS_PER_YEAR = 250.0
-
 
 @dataclass(frozen=True)
 class View:
