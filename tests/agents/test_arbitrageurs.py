@@ -49,7 +49,7 @@ def test_losses_cut_capacity_only_under_the_wealth_rule_and_owners_refill() -> N
     sector.end_of_day(view)
     assert sector.wealth == pytest.approx(0.5 * sector.capital)
     assert schedule(sector, view).matrix == pytest.approx(0.5 * full)
-    off = replace(view, switches={"dealer_wealth_effect": False})
+    off = replace(view, switches={**view.switches, "dealer_wealth_effect": False})
     assert schedule(sector, off).matrix == pytest.approx(full)
     for _ in range(60):
         sector.end_of_day(view)

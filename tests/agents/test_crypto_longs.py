@@ -208,7 +208,7 @@ def test_a_strong_yen_drives_yen_borrowers_out():
     held = sector.book.contracts[: sector.n, BTC] > 0.0
     yen, dollar = sector.leaving[held & sector.yen_funded].mean(), sector.leaving[held & ~sector.yen_funded].mean()
     assert yen > 2.0 * dollar
-    sector.end_of_day(replace(view, switches={"yen_carry_funding": False}))
+    sector.end_of_day(replace(view, switches={**view.switches, "yen_carry_funding": False}))
     yen, dollar = sector.leaving[held & sector.yen_funded].mean(), sector.leaving[held & ~sector.yen_funded].mean()
     assert yen == pytest.approx(dollar, rel=0.5)
 
