@@ -555,8 +555,8 @@ def _print_tables(tables: Iterable["Table"]) -> None:
 
 def _drawn(table: "Table") -> RichTable:
     drawn = RichTable(title=Text(table.title, "bold"), title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for column in table.columns:
-        drawn.add_column(column, overflow="fold", no_wrap=column is table.columns[0])
+    for i, column in enumerate(table.columns):
+        drawn.add_column(column, overflow="fold", no_wrap=i == 0)
     for row in table.rows:
         drawn.add_row(*map(Text, row))
     return drawn

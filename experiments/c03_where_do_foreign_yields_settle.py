@@ -36,10 +36,11 @@ from abm.study.claims import (
     mean,
 )
 from abm.study.claims.arms import Arm
+from abm.world.economy import DAYS_PER_YEAR
 from abm.world.events import Flow, PolicyGuidance
 from abm.world.instruments import INDEX
 
-YEAR_DAYS, SETTLING, LAST = 250, 42, 10  # two months after the last sale; closes over which a settled level is averaged
+SETTLING, LAST = 42, 10  # two months after the last sale; closes over which a settled level is averaged
 PACES = {"1 year": 1, "2 years": 2, "3 years": 3}
 COLORS = {"1 year": VERMILLION, "2 years": ORANGE, "3 years": BLUE}
 MARKETS = ("UST10", "UST30", "BUND10", "OAT10", "EGB30", "GILT10", "ACGB10")
@@ -81,7 +82,7 @@ def world(
 
     yen: the currency that belongs to them is brought home too. higher: Japan's policy rate is expected to end higher.
     """
-    owned, days = holdings_usd_bn(*holders), years * YEAR_DAYS
+    owned, days = holdings_usd_bn(*holders), years * DAYS_PER_YEAR
     sales = {m: -part * float(owned[INDEX[m]]) for m in FOREIGN_BONDS}
     if yen:
         sales["USDJPY"] = -part * sum(open_part * amount_usd_bn(name) for name, open_part in UNHEDGED.items())
@@ -185,7 +186,7 @@ def _draw_ways(ax: Axes, runs: Runs) -> None:
     """The mean yield day by day."""
     for name, years in PACES.items():
         x = world_yield(runs, name)
-        time = np.arange(x.shape[1]) / YEAR_DAYS
+        time = np.arange(x.shape[1]) / DAYS_PER_YEAR
         low, high = np.quantile(x, (0.05, 0.95), axis=0)
         ax.fill_between(time, low, high, color=COLORS[name], alpha=0.15, linewidth=0)
         ax.plot(time, x.mean(axis=0), color=COLORS[name], label=f"sold within {name}")
@@ -256,7 +257,7 @@ CLAIM = Claim(
     "bp higher after a full return within one year and within three (both whole intervals above 50); under conditions "
     "if after one of them; not supported if below 50 after both (whole intervals). Otherwise it cannot be decided.",
     arms={
-        "calm": arm("baseline", days=3 * YEAR_DAYS + SETTLING, without=NOBODY_RETURNS, share=SHARE),
+        "calm": arm("baseline", days=3 * DAYS_PER_YEAR + SETTLING, without=NOBODY_RETURNS, share=SHARE),
         **{name: world(years, share=SHARE if name in JUDGED else LESS) for name, years in PACES.items()},
         "half, 1 year": world(1, 0.5),
         "with reserves, 1 year": world(1, 1.0, (*JAPANESE_HOLDERS, RESERVES)),

@@ -25,6 +25,7 @@ from abm.study.claims import (
 )
 from abm.study.moments import calm_sd
 from abm.world.events import PolicyRate
+from abm.world.instruments import JGB_IDS
 
 DAY, AFTER = 8, 20  # trading day of the rise (23 January 2026), days from it that count
 BOJ = PolicyRate(day=DAY, bank="BOJ", change_bp=25.0, expected_share=0.0)
@@ -33,7 +34,7 @@ HELD = {"days": 30, "without": ("boj_policy_rule", "fed_rule")}  # neither bank 
 IN_2024 = {"state": "2024-07-10", "share": 0.25}
 THIRD = ("BUND10", "OAT10", "EGB30", "GILT10", "ACGB10", "EMBOND", "EURUSD", "GBPUSD", "AUDUSD", "BTC")
 JAPANS, AMERICAS = "25 bp in Japan", "100 bp in the US"
-US, JAPAN = ("UST2", "UST10", "UST30", "SPX", "NASDAQ"), ("JGB2", "JGB10", "JGB20", "JGB30", "JGB40", "NIKKEI")
+US, JAPAN = ("UST2", "UST10", "UST30", "SPX", "NASDAQ"), (*JGB_IDS, "NIKKEI")
 ELSEWHERE = {"boj": (*THIRD, *US), "fed": (*THIRD, *JAPAN)}  # the dollar in yen belongs to both and is left out
 WINDOW = slice(DAY - 1, DAY - 1 + AFTER)  # of daily moves
 

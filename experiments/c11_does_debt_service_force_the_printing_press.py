@@ -43,6 +43,7 @@ from abm.study.claims import (
 )
 from abm.study.claims.arms import Arm
 from abm.world.economy import DAYS_PER_YEAR, REFUNDING_MIX, REPRICING_SHARE
+from abm.world.instruments import JGB_IDS
 
 DAYS, SHARE, LESS = 250, 0.3, 0.1  # parts of the seeds: for the verdict and for the rest
 TIMES = 4.0
@@ -52,7 +53,6 @@ PROJECTED_PCT = 100.0 * ((PROJECTED_JPY_TN[1] / PROJECTED_JPY_TN[0]) ** (1.0 / P
 HALF_PCT = 50.0
 LEAST_EXTRA_JPY_TN = 0.1  # less comes from the conversion into yen
 LEAST_JPY_TN = 1e-6  # smaller purchases are rounding
-JGBS = ("JGB2", "JGB10", "JGB20", "JGB30", "JGB40")
 DAYS_PER_MONTH, QUARTER_WEEKS = 21.0, 13
 RISES_BP = (-np.inf, 10.0, 20.0, 40.0, np.inf)  # of the 30-year yield over five days
 WORDS = {"calm": "no programme", "shock": "programme", "four times": f"{TIMES:g} times the programme"}
@@ -90,7 +90,7 @@ def macro(runs: Ensemble) -> dict[str, Any]:
 
 def refunding_pct(runs: Ensemble) -> np.ndarray:
     """Yield at which debt is refunded, (seeds, days + 1)."""
-    return np.asarray(sum(w * runs.level(bond) for w, bond in zip(REFUNDING_MIX, JGBS, strict=True)))
+    return np.asarray(sum(w * runs.level(bond) for w, bond in zip(REFUNDING_MIX, JGB_IDS, strict=True)))
 
 
 def debt_jpy_tn(runs: Ensemble) -> np.ndarray:
@@ -133,7 +133,7 @@ def in_yen(runs: Ensemble, usd_bn: np.ndarray) -> np.ndarray:
 
 def issued(runs: Ensemble) -> np.ndarray:
     """Bonds sold by the government, JPY tn, (seeds, weeks)."""
-    return -in_yen(runs, runs.flows(["government"], JGBS, ["issuance"]))
+    return -in_yen(runs, runs.flows(["government"], JGB_IDS, ["issuance"]))
 
 
 def beyond_plan(runs: Ensemble) -> np.ndarray:
@@ -339,7 +339,7 @@ def _who(ax: Axes, runs: Runs) -> None:
 
 def _taken(runs: Ensemble, sectors: tuple[str, ...]) -> np.ndarray:
     """Net purchases of Japanese bonds, JPY tn, (seeds,)."""
-    return in_yen(runs, runs.flows(sectors, JGBS)).sum(axis=1)
+    return in_yen(runs, runs.flows(sectors, JGB_IDS)).sum(axis=1)
 
 
 def record(runs: Runs) -> list[Compared]:

@@ -37,8 +37,9 @@ from abm.study.claims import (
     ratio,
 )
 from abm.study.moments import calm_sd
+from abm.world.economy import DAYS_PER_YEAR
 from abm.world.events import FiscalAnnouncement, TaxCut
-from abm.world.instruments import IDS
+from abm.world.instruments import IDS, JGB_IDS
 
 DAYS, SHARE, LESS = 250, 0.3, 0.1  # parts of the seeds: for the verdict and for the rest
 ANNOUNCED, WITHIN = 4, 10  # trading day of the announcement (19 January 2026), days after it that count for its peak
@@ -46,11 +47,9 @@ SPAN = 60  # trading days of the early window, from the announcement, and of the
 CHANGE = 1.1  # a standard deviation over sixty days is known to 9 %: a smaller change is not noticed
 STIMULUS_JPY_TN, TAX_JPY_TN, TAX_YEARS = 21.3, 5.0, 2.0  # of the main scenario
 WITHDRAWN = 24  # trading day on which the programme is taken back (17 February 2026), before its first bonds
-JGBS = ("JGB2", "JGB10", "JGB20", "JGB30", "JGB40")
-JAPAN = (*JGBS, "NIKKEI", "USDJPY")
+JAPAN = (*JGB_IDS, "NIKKEI", "USDJPY")
 ABROAD = tuple(m for m in IDS if m not in JAPAN)
 CARRY = {"USDJPY": "FED", "AUDJPY": "RBA", "MXNJPY": "BANXICO"}  # funded in yen, and whose rate it earns
-YEAR_DAYS = 250
 WEEK, FORTNIGHT = 5, 10  # trading days
 COLORS = {"volatility": VERMILLION, "depth": BLUE, "carry": GREEN}
 
@@ -72,7 +71,7 @@ def volatility(runs: Ensemble, days: slice, markets: tuple[str, ...] = JAPAN) ->
     return np.mean([np.sqrt((x**2).mean(axis=1)) for x in scaled], axis=0)
 
 
-def depth(runs: Ensemble, days: slice, markets: tuple[str, ...] = JGBS) -> np.ndarray:
+def depth(runs: Ensemble, days: slice, markets: tuple[str, ...] = JGB_IDS) -> np.ndarray:
     """Dollars that move a market's daily auction by 1 %, over those of day 0, mean of the markets, (seeds,)."""
     found = [runs.column(f"depth_usd_bn_per_pct.{m}") for m in markets]
     return np.mean([x[:, days].mean(axis=1) / x[:, 0] for x in found], axis=0)
@@ -84,7 +83,7 @@ def carry(runs: Ensemble, days: slice) -> np.ndarray:
     for pair, bank in CARRY.items():
         rates = runs.column(f"policy_rate_pct.{bank}") - runs.column("policy_rate_pct.BOJ")
         moves = runs.moves(pair)[:, days.start - 1 : days.stop - 1]
-        found.append(rates[:, days].mean(axis=1) / np.sqrt(YEAR_DAYS * (moves**2).mean(axis=1)))
+        found.append(rates[:, days].mean(axis=1) / np.sqrt(DAYS_PER_YEAR * (moves**2).mean(axis=1)))
     return np.mean(found, axis=0)
 
 

@@ -383,15 +383,6 @@ class MinistryOfFinance(Sector):
             blocks += self._sell_by_decree(view, self._treasuries_usd_bn(view) - sold)
         return join(blocks)
 
-    def happenings(self) -> list[str]:
-        """What today's operation took out of deposits and what Treasuries are sold to refill them, in words."""
-        words = []
-        if self.spent_usd_bn > 0.0:
-            words.append(f"The ministry pays USD {self.spent_usd_bn:.1f} bn out of deposits for yen")
-        if self.funded_usd_bn > 0.0:
-            words.append(f"The ministry sells Treasuries for USD {self.funded_usd_bn:.1f} bn to refill its deposits")
-        return words
-
     def _dollars_to_sell(self, view: View) -> float:
         """Today's operations, USD bn, within what deposits and Treasuries can pay."""
         wanted = sum(flow.per_day for flow in self.operations) * 1000.0 * float(view.usd_per_currency[JPY])
@@ -447,13 +438,18 @@ class MinistryOfFinance(Sector):
         self.line += (1.0 - keep) * max(float(view.log_price[USDJPY]) - self.line, 0.0)
 
     def _book_funding(self) -> None:
-        """What today's operations added to the funding still due, and what was sold for it."""
+        """What today's operations added to the funding still due, and what was sold for it; both are told."""
         p = self.params
         borne = (1.0 - p.deposit_share) * max(self.spent_usd_bn, 0.0)
         self.funding_pace_usd_bn += borne / p.funding_days
         self.funding_due_usd_bn = max(self.funding_due_usd_bn + borne - self.funded_usd_bn, 0.0)
         if self.funding_due_usd_bn <= 1e-9:
             self.funding_due_usd_bn = self.funding_pace_usd_bn = 0.0
+        if self.spent_usd_bn > 0.0:
+            self._words.append(f"The ministry pays USD {self.spent_usd_bn:.1f} bn out of deposits for yen")
+        if self.funded_usd_bn > 0.0:
+            sold = f"Treasuries for USD {self.funded_usd_bn:.1f} bn"
+            self._words.append(f"The ministry sells {sold} to refill its deposits")
 
     def table(self, log_price: np.ndarray) -> dict[str, np.ndarray]:
         """Ladder, deposits (USD bn) and Treasuries still to be sold for operations (USD bn)."""

@@ -20,6 +20,11 @@ SHORT = {
 }
 
 
+def short(sector: str) -> str:
+    """A sector in few words."""
+    return SHORT.get(sector, sector.replace("_", " "))
+
+
 @dataclass(frozen=True)
 class Contributions:
     """Cumulated parts of one market's move, mean over seeds.
@@ -98,11 +103,6 @@ def _accumulate(
         sector, reason = divmod(rest, sizes[2])
         key = (names[0][market], names[1][sector], names[2][reason])
         sums[key] = sums.get(key, 0.0) + row
-
-
-def short(sector: str) -> str:
-    """A sector in few words."""
-    return SHORT.get(sector, sector.replace("_", " "))
 
 
 def label(name: tuple[str, str]) -> str:

@@ -196,7 +196,7 @@ class RunWriter:
         self.target, self.kind = Path(target), kind
         require_replaceable(self.target, kind)
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        self.directory = Path(tempfile.mkdtemp(prefix=f".{self.target.resolve().name}-", dir=_beside(self.target)))
+        self.directory = Path(tempfile.mkdtemp(prefix=_prefix(self.target), dir=_beside(self.target)))
         os.chmod(self.directory, 0o755)
         self._writers: dict[str, TableWriter] = {}
 
@@ -252,6 +252,15 @@ def _keys(file: Path) -> set[str]:
 def _beside(target: Path) -> Path:
     """Where a directory is prepared: beside its target, in it if that is a volume of its own."""
     return target if target.is_mount() else target.resolve().parent
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.resolve().name}-"
+
+
+def prepared(target: Path) -> Iterator[Path]:
+    """Directories in which results for this place are being prepared, or were when their process was killed."""
+    return _beside(target).glob(_prefix(target) + "*")
 
 
 def publish(directory: Path, target: Path, kind: Kind) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from abm.output.files import locked, write_aside
-from abm.output.tables import content_hash, read_json
+from abm.output.tables import content_hash, prepared, read_json
 from abm.scenarios import Scenario, scenario_from_resolved
 from abm.study.ensemble import Model, market_model
 from abm.study.run import RunResult, code_hash, git_revision, package_versions, run
@@ -106,7 +106,7 @@ def carry_out(
         raise InputError(f"{kept.directory}: this run is done, its results are in {kept.results}")
     target = out if out is not None else kept.directory / RESULTS
     with locked(kept.directory / LOCK, f"{kept.directory}: another process is at this run; wait for it"):
-        for left in kept.directory.glob(f".{RESULTS}-*"):
+        for left in prepared(kept.directory / RESULTS):
             shutil.rmtree(left, ignore_errors=True)
         for seed in kept.seeds:
             _checked_state(_state_file(kept.directory, seed))

@@ -95,12 +95,9 @@ def _completed(document: Document) -> Document:
     header.setdefault("title", header["name"])
     if "days" not in header or _is_whole(header["days"]):
         header["days"] = LONGEST
-    settings = table.setdefault("set", {})
+    settings = table.get("set", {})
     if isinstance(settings, dict):
-        switches = settings.get("switches", {})
-        for rule in DISCRETION:
-            if not isinstance(switches, dict) or rule not in switches:
-                settings.setdefault(f"switches.{rule}", False)
+        table["set"] = {f"switches.{rule}": False for rule in DISCRETION} | settings
     own = {section: table.pop(section) for section in state_rules() if section in table}
     if own or isinstance(table.get("state"), dict):
         table["state"] = _own_state({**table.get("state", {}), **own}, header, document)

@@ -16,7 +16,7 @@ from typing import Any, Final
 import pandas as pd
 
 from abm.output import measures
-from abm.output.tables import RUN, RunDirectory, RunWriter, changes_in_words, require_replaceable, write_json
+from abm.output.tables import RUN, RunDirectory, RunWriter, changes_in_words, prepared, require_replaceable, write_json
 from abm.study.ensemble import (
     Build,
     Failure,
@@ -167,7 +167,7 @@ def default_directory(name: str) -> Path:
     """A new directory under ``results``, named after what is run and when; none that another run is preparing."""
     base = RESULTS / f"{name}-{dt.datetime.now():%Y%m%d-%H%M%S}"
     path, n = base, 1
-    while path.exists() or any(RESULTS.glob(f".{path.name}-*")):
+    while path.exists() or any(prepared(path)):
         n += 1
         path = base.with_name(f"{base.name}-{n}")
     return path

@@ -240,6 +240,7 @@ def test_a_shortage_of_deposits_is_met_at_once() -> None:
     orders = mof.decide(view)
     assert sold_by_reason(orders, "intervention") == pytest.approx(3.0 * TN)
     assert sold_by_reason(orders, "intervention_funding") == pytest.approx(3.0 * TN - 5.0)
+    mof.end_of_day(view)
     paid, refilled = mof.happenings()
     assert f"USD {3.0 * TN:.1f} bn out of deposits" in paid and f"USD {3.0 * TN - 5.0:.1f} bn" in refilled
 

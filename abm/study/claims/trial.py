@@ -7,10 +7,9 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from abm.output.claims_report import CHANNELS_TABLE, DOCUMENT, FIGURES, REPORT, page, show
 from abm.output.files import ASIDE, write_aside
@@ -89,7 +88,7 @@ def try_claims(
     (out / FIGURES).mkdir(parents=True, exist_ok=True)
     for name, claim in chosen.items():
         entries[name] = court.judge(claim, settled[claim.id], influential[claim.id])
-        write_aside(out / DOCUMENT, partial(_write, entries))
+        _keep(entries, out)
         (out / REPORT).write_text(page({"claims": earlier(out)}, out), encoding="utf-8")
     return {"claims": {name: entry for name, entry in earlier(out).items() if name in chosen}}
 
@@ -219,8 +218,9 @@ def _shortened(claim: Claim, days: int | None) -> Claim:
     return replace(claim, arms={name: arm.shortened(days) for name, arm in claim.arms.items()}, searched=())
 
 
-def _write(entries: Mapping[str, Any], file: BinaryIO) -> None:
-    file.write(as_json({"claims": in_order(entries)}).encode())
+def _keep(entries: Mapping[str, Any], out: Path) -> None:
+    text = as_json({"claims": in_order(entries)})
+    write_aside(out / DOCUMENT, lambda file: file.write(text.encode()))
 
 
 def earlier(out: Path) -> dict[str, Any]:
