@@ -109,7 +109,7 @@ class MarketModel(mesa.Model):
                 f"{self.plan.name} ends on day {self.day}; load it with more days, load_scenario(..., days=N)"
             )
         self.day += 1
-        expected_before = self.public.expected_log_price
+        before = self.public
         self._pass_public_day()
         self.random_news = np.zeros(N_MARKETS)
         if self.on("news"):
@@ -122,8 +122,9 @@ class MarketModel(mesa.Model):
         for sector in self.sectors.values():
             for event in sector.announce(screen):
                 self._happen(event)
-        self.policy_news = self.public.expected_log_price - expected_before
-        self.policy_news += economy.read_abroad(self.policy_news, self.calm_covariance)
+        self.policy_news = self.public.expected_log_price - before.expected_log_price
+        operation = economy.operation_expected(self.public) - economy.operation_expected(before)
+        self.policy_news += economy.read_abroad(self.policy_news, operation, self.calm_covariance)
         self.view = self._view(self.log_price, self.random_news, self.policy_news)
 
     def _receive_outside_income(self) -> None:

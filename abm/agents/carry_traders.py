@@ -89,7 +89,7 @@ class CarryParams(Params):
     yen_band: float = par(0.05, "share of debt", "[L]", "no-trade band of the yen share of the debt", 0, 1)
     depth_share: float = par(0.5, "of a usual day's move", "SOURCES.md 8", "most a discretionary flow moves", 0, 5)
     tightening_per_crowding: float = par(
-        1.0,
+        0.7,
         "per crowding",
         "Brunnermeier, Nagel and Pedersen (2008) [L]",
         "how much tighter stops are in a crowded trade",
@@ -360,22 +360,18 @@ def yen_part_of_debt(debt: float, gross: float, yen_debt: float, unlevered: floa
 @njit(cache=True)
 def yen_trades(
     gross: np.ndarray, equity: np.ndarray, yen_debt: np.ndarray, trade: np.ndarray,
-    stopped: np.ndarray, response: np.ndarray, leverage_open: np.ndarray, horizon_days: np.ndarray,
-    crowding: float, crowding_weight: float, fear: float, haste: float, band: float,
+    stopped: np.ndarray, response: np.ndarray, horizon_days: np.ndarray, fear: float, haste: float, band: float,
 ) -> tuple[np.ndarray, np.ndarray, bool]:  # fmt: skip
     """Dollars bought for yen, USD bn, (funds,): with the assets traded, by choice, and whether anybody chooses to.
 
     Yen debt goes to share x (assets after trading - equity). The share moves towards the one wished for,
-    exp(-response x fear), at the fund's pace 1 - exp(-haste / horizon) once it is out of its ``band``. The response
-    rises with crowding: the more crowded yen shorts are, the fewer wish to be the last to leave. Crowding counts yen
-    shorts against July 2024, times the fund's own leverage against its usual one, at most three times (Brunnermeier,
-    Nagel and Pedersen 2008). Debt that assets sold no longer need is repaid with them: nobody keeps a short without its
-    asset. trade: (funds, assets); all other arrays: (funds,).
+    exp(-response x fear), at the fund's pace 1 - exp(-haste / horizon) once it is out of its ``band``. Debt that assets
+    sold no longer need is repaid with them: nobody keeps a short without its asset. trade: (funds, assets); all other
+    arrays: (funds,).
     """
     with_assets, chosen, anybody = np.zeros(gross.size), np.zeros(gross.size), False
     for i in range(gross.size):
-        crowd = crowding * min(gross[i] / max(equity[i], 1e-300) / leverage_open[i], 3.0)
-        wished = np.exp(-(response[i] * (1.0 + crowding_weight * crowd)) * fear)
+        wished = np.exp(-response[i] * fear)
         debt = gross[i] - equity[i]
         share = yen_part_of_debt(debt, gross[i], yen_debt[i], wished)
         off = abs(wished - share) > band
@@ -531,8 +527,9 @@ class CarryTraders(Sector):
     leverage_open, leverage_limit: the fund on day 0 and its own limit; appetite_slack, var_slack: room under the other
     two limits; response, horizon_days, band, stop: reactions of the fund; peak_usd_bn, confidence: best equity
     remembered and share of leverage dared since the last stop; scale, risk_open, carry_open, hurdle_pct: set on day 0;
-    lookback_days: of its trend, as long as its horizon; stopped: hit its stop today. Of all members: is_fund;
-    retail_lookback_days, core_usd_bn, response_usd_bn, retail_leverage, retail_band_usd_bn: the retail account.
+    lookback_days: of its trend, as long as its horizon; stopped: hit its stop today. yen_open: what all funds owed
+    on day 0. Of all members: is_fund; retail_lookback_days, core_usd_bn, response_usd_bn, retail_leverage,
+    retail_band_usd_bn: the retail account.
     """
 
     id = "carry_traders"
@@ -573,7 +570,7 @@ class CarryTraders(Sector):
         self.lookback_days = np.rint(self.horizon_days).astype(np.int64)
         self.band = p.band_low + (p.band_high - p.band_low) * u[:, 1]
         stop = p.stop_low + (p.stop_high - p.stop_low) * u[:, 2]
-        self.stop = stop / (1.0 + p.tightening_per_crowding * p.crowding) * self.leverage_open
+        self.stop = stop * self.leverage_open
         self.confidence = np.ones(self.funds.size)
         self.stopped = np.zeros(self.funds.size, dtype=bool)
 
@@ -621,7 +618,21 @@ class CarryTraders(Sector):
         self.scale = wanted * self.risk_open / (self.carry_open - self.hurdle_pct)
         self.peak_usd_bn = self.book.equity_usd(view.log_price)[self.funds]
 
+        self.yen_open = self._yen_owed_by_all()
+
     # -- what a fund looks at ----------------------------------------------------------------------------------------
+
+    def _yen_owed_by_all(self) -> float:
+        """Yen owed less yen owned by all funds, in the ledger's unit of yen."""
+        return float((self.book.loans[self.funds, JPY] - self.book.cash[self.funds, JPY]).sum())
+
+    def crowd(self) -> float:
+        """How crowded yen shorts are, share of July 2024: ``crowding`` x yen owed by all funds now over day 0.
+
+        The more crowded the trade, the fewer wish to be the last to leave: fear works more and stops are tighter
+        (Brunnermeier, Nagel and Pedersen 2008).
+        """
+        return self.params.crowding * max(self._yen_owed_by_all() / self.yen_open, 0.0) if self.yen_open > 0.0 else 0.0
 
     def _funding(self, view: View) -> int:
         return JPY if view.on("yen_carry_funding") else USD
@@ -660,7 +671,8 @@ class CarryTraders(Sector):
 
     def _fund_orders(self, view: View, equity: np.ndarray) -> np.ndarray:
         books = self._books(view, self.funds, equity)
-        stopped = self.stopped = stops_hit(books.equity, self.peak_usd_bn, self.stop)
+        tightening = 1.0 + self.params.tightening_per_crowding * self.crowd()
+        stopped = self.stopped = stops_hit(books.equity, self.peak_usd_bn, self.stop / tightening)
         wanted, at_var = self.desired_leverage(view)
         trade = self._asset_trades(view, books, wanted, stopped)
         yen = self._yen_trades(view, books, trade, stopped) if self._funding(view) == JPY else np.zeros(stopped.size)
@@ -699,10 +711,10 @@ class CarryTraders(Sector):
         """Dollars bought for yen (funds,), USD bn; what a fund chooses to move is kept within the market's depth."""
         p, (_, _, gross, equity, yen_debt) = self.params, books
         fear = fear_of_authorities(view.public, self.calm_public, p.hike_weight)
+        response = self.response * (1.0 + p.crowding_weight * self.crowd())
         with_assets, chosen, anybody = yen_trades(
-            gross, equity, yen_debt, trade, stopped, self.response, self.leverage_open, self.horizon_days,
-            p.crowding, p.crowding_weight, fear, self._haste(view), p.yen_band,
-        )  # fmt: skip
+            gross, equity, yen_debt, trade, stopped, response, self.horizon_days, fear, self._haste(view), p.yen_band
+        )
         return with_assets + self._within_depth(view, USDJPY, chosen) if anybody else with_assets
 
     def _fund_rows(self, books: _Books, trade: np.ndarray, yen: np.ndarray, reason: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 
 from abm.agents.base import Params, Sector, par
 from abm.world import economy
-from abm.world.events import BankId, Event
+from abm.world.events import Event, MeetingBankId
 from abm.world.orders import no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import View
@@ -60,7 +60,7 @@ class CentralBank(Sector):
 
     Params = CentralBankParams
     params: CentralBankParams
-    bank: ClassVar[BankId]
+    bank: ClassVar[MeetingBankId]
     bonds: ClassVar[np.ndarray]
 
     def __init__(self, model: mesa.Model, params: Any, streams: Streams) -> None:

@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from abm.agents.central_bank import CentralBank
-from abm.world.events import BankId
+from abm.world.events import MeetingBankId
 from abm.world.instruments import EUR, indices
 
 
@@ -15,5 +15,5 @@ class EuropeanCentralBank(CentralBank):
     id = "european_central_bank"
     rules = ("ecb_rule", "ecb_backstop")
     home = EUR
-    bank: ClassVar[BankId] = "ECB"
+    bank: ClassVar[MeetingBankId] = "ECB"
     bonds: ClassVar[np.ndarray] = indices("BUND10", "OAT10", "EGB30")

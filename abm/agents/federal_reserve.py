@@ -5,7 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from abm.agents.central_bank import CentralBank
-from abm.world.events import BankId
+from abm.world.events import MeetingBankId
 from abm.world.instruments import USD, indices
 
 
@@ -15,5 +15,5 @@ class FederalReserve(CentralBank):
     id = "federal_reserve"
     rules = ("fed_rule", "fed_backstop")
     home = USD
-    bank: ClassVar[BankId] = "FED"
+    bank: ClassVar[MeetingBankId] = "FED"
     bonds: ClassVar[np.ndarray] = indices("UST2", "UST10", "UST30")

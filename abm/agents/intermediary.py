@@ -51,7 +51,7 @@ class IntermediaryParams(BeliefParams):
     inventory_pace: float = par(0.12, "per day", "SOURCES.md 8", "share of excess inventory worked off a day", 0, 1)
     revaluation_pace: float = par(0.5, "per day", "[L]", "share of a change of fair value quoted the same day", 0, 1)
     fair_value_half_life_days: float = par(
-        40.0, "trading days", "[L]", "half-life with which fair value follows the price", 1, 1000
+        35.0, "trading days", "[L]", "half-life with which fair value follows the price", 1, 1000
     )
     largest_skew_sd: float = par(
         0.5, "daily volatilities", "SOURCES.md 8: discretionary orders respect depth", "largest quote skew", 0, 10

@@ -199,10 +199,7 @@ class JgbFastMoney(Sector):
 
     def raise_cash(self, view: View, need_usd_bn: np.ndarray) -> np.ndarray:
         """Called funds close the same share of every position, just enough to free the margin."""
-        assert self.margin is not None
-        factor = view.public.margin_factor.get(self.id, 1.0)
-        terms = self.margin
-        rate = factor * np.maximum(terms.floor, terms.z * view.vol * np.sqrt(terms.horizon_days))
+        rate = self.margin_rates(view)
         owned = self.book.holdings_usd(view.log_price)[: self.n]
         futures = self.book.contracts_usd(view.log_price)[: self.n]
         margin = (np.abs(owned) + np.abs(futures)) @ (rate * IS_BOND)

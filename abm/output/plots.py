@@ -42,8 +42,8 @@ from abm.output.style import (
     save,
     zero_line,
 )
-from abm.output.tables import CONVERGED, NEWS, POLICY_BANKS, RunDirectory
-from abm.world.instruments import JGB_IDS, MARKETS
+from abm.output.tables import CONVERGED, NEWS, RunDirectory
+from abm.world.instruments import JGB_IDS, MARKETS, POLICY_BANKS
 
 FOREIGN_IDS: Final = tuple(m.id for m in MARKETS if m.kind == "bond" and m.currency != "JPY")
 FOREIGN_WORDS: Final = {

@@ -20,14 +20,13 @@ from abm.output.tables import (
     CROSSES,
     EVENTS_SCHEMA,
     NEWS,
-    POLICY_BANKS,
     attribution_schema,
     daily_schema,
     flows_schema,
 )
 from abm.world.economy import Public
 from abm.world.events import Event
-from abm.world.instruments import CCY, FX, IDS, IS_BOND, N_MARKETS, TO_QUOTED, level_of_log_price
+from abm.world.instruments import CCY, FX, IDS, IS_BOND, N_MARKETS, POLICY_BANKS, TO_QUOTED, level_of_log_price
 from abm.world.orders import REASON, REASONS
 
 SMALLEST: Final = 1e-15  # USD bn or log price: parts below are rounding noise and not kept

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from abm.world.errors import InputError, shown
-from abm.world.instruments import FX, IDS, IS_BOND
+from abm.world.instruments import FX, IDS, IS_BOND, POLICY_BANKS
 
 CONVERGED: Final = "converged"
 NEWS: Final = "news"
@@ -30,7 +30,6 @@ TABLES: Final = ("daily", "flows", "attribution", "events")
 MOST_JSON_BYTES: Final = 20_000_000
 MOST_CHANGES: Final = 4  # that a message tells
 ROWS_PER_GROUP: Final = 131_072
-POLICY_BANKS: Final = {"BOJ": "JPY", "FED": "USD", "ECB": "EUR", "BOE": "GBP", "RBA": "AUD", "BANXICO": "MXN"}
 CROSSES: Final[dict[str, Callable[[Mapping[str, np.ndarray]], np.ndarray]]] = {
     "EURJPY": lambda fx: fx["EURUSD"] * fx["USDJPY"],
     "AUDJPY": lambda fx: fx["AUDUSD"] * fx["USDJPY"],

@@ -5,15 +5,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from abm.scenarios.checks import unit_and_source
 from abm.scenarios.figures import Dates, Figure, Number, Parameter, Path, Rules, fold
 from abm.scenarios.sectors import NEWS, parameter_models
-from abm.world.economy import BANK_CCY, Public
+from abm.world.economy import Public
 from abm.world.errors import InputError
+from abm.world.events import MeetingBankId
 from abm.world.instruments import (
     CURRENCIES,
     HOLDABLE,
@@ -72,8 +73,8 @@ def state_rules() -> dict[str, Rules]:
         "macro": MACRO_RULES,
         "planned_issuance_jpy_tn_per_month": dict.fromkeys(JGB_IDS, Number("JPY tn a month", -20, 50)),
         "planned_purchases_jpy_tn_per_month": dict.fromkeys(JGB_IDS, Number("JPY tn a month", 0, 50)),
-        "meetings": dict.fromkeys(BANK_CCY, Dates()),
-        "days_since_rate_change": dict.fromkeys(BANK_CCY, Number("trading days", 0, 10_000)),
+        "meetings": dict.fromkeys(get_args(MeetingBankId), Dates()),
+        "days_since_rate_change": dict.fromkeys(get_args(MeetingBankId), Number("trading days", 0, 10_000)),
         "parameters": {
             name: {key: Parameter(unit_and_source(field)[0]) for key, field in model.model_fields.items()}
             for name, model in sectors.items()

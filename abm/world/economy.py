@@ -19,11 +19,14 @@ import numpy as np
 
 from abm.world import events as ev
 from abm.world.instruments import (
+    AUD,
     BASE_CCY,
     BONDS,
     CCY,
     DURATION_YR,
+    EUR,
     FX,
+    GBP,
     IDS,
     INCOME_PCT,
     INDEX,
@@ -31,23 +34,35 @@ from abm.world.instruments import (
     IS_FX,
     JGBS,
     JPY,
+    MXN,
     N_CCY,
     N_MARKETS,
+    POLICY_BANKS,
     QUOTE_CCY,
+    USD,
     USDJPY,
 )
 from abm.world.record import changed
 
 DAYS_PER_YEAR: Final = 250  # of trading
 DAYS_PER_MONTH: Final = 21.0  # over which issuance and purchases of a month are spread
-BANK_CCY: Final = {"BOJ": CCY["JPY"], "FED": CCY["USD"], "ECB": CCY["EUR"]}
-COUNTRY_CCY: Final = {"JP": CCY["JPY"], "US": CCY["USD"], "EU": CCY["EUR"]}
+BANK_CCY: Final = {bank: CCY[currency] for bank, currency in POLICY_BANKS.items()}
+COUNTRY_CCY: Final = {"JP": JPY, "US": USD, "EU": EUR, "UK": GBP, "AU": AUD, "MX": MXN}
 FX_PER_TWO_YEAR_PCT: Final = 2.0  # per cent of exchange rate per point of two-year and of ten-year differential: own
 FX_PER_TEN_YEAR_PCT: Final = 4.5  # estimate, 5-day changes of USDJPY on both, 2015-2026 (Fed H.15, Japan MoF)
 RATE_BETA: Final = np.array([{"USDJPY": 1.0, "USDMXN": 0.0}.get(IDS[i], 0.35) for i in FX])  # response of each pair to
 # those differentials over the yen's: own estimate, same days, EURUSD 0.24-0.37, AUDUSD 0.1-0.35, USDMXN about 0
 FX_PER_RATE_PCT: Final = np.array([FX_PER_TWO_YEAR_PCT, FX_PER_TEN_YEAR_PCT])
-READ_ABROAD: Final = 0.5  # of a country's policy news read as news about rates elsewhere (King and Wadhwani 1990) [L]
+YEN_PER_TWO_YEAR_PCT: Final = 15.0  # the same for what the Bank of Japan signals: own estimate, 31 decisions 2022-2026,
+# -0.21 (0.06) % of USDJPY per bp of the two-year yield by 17:00, -0.14 (0.09) by New York's close, 0 of the ten-year
+FX_PER_SIGNAL_PCT: Final = np.array(
+    [(YEN_PER_TWO_YEAR_PCT, 0.0) if c == JPY else FX_PER_RATE_PCT for c in range(N_CCY)]
+)
+# Part of a country's policy news that is read as news about rates elsewhere (King and Wadhwani 1990) [L]. US: own
+# estimate, first Fridays of months, 2021-2026: of UST10's change JGB10 follows 0.22 (0.04) a day later, the Bund 0.63.
+READ_ABROAD: Final = {"JGB10": 0.5, "UST10": 1.0, "BUND10": 0.5, "GILT10": 0.5}
+READ_OPERATION: Final = 0.5  # of an expected operation's news read in other exchange rates: EURUSD took 0.1-0.4 of the
+# yen's gain in two days around the operations of May and July 2024 and the check of January 2026 (ECB) [L]
 EASING_PER_PCT: Final = 0.03  # points of easing expected per per cent of an unusual fall of shares; Cieslak and
 # Vissing-Jorgensen (2021), size from memory
 EASING_TERMINAL_SHARE: Final = 0.5  # part of it thought to last [L]
@@ -83,9 +98,9 @@ CREDIBILITY_RECOVERY: Final = 0.01  # of lost credibility regained a day [L]
 SILENCE_DAYS: Final = 20  # of silence after which the ladder is one step lower [L]
 WEAK_AUCTION_HALF_LIFE_DAYS: Final = 5.0
 NEVER: Final = 10_000  # trading days since something that has not happened
-SOURCE_BONDS: Final = [INDEX[name] for name in ("JGB10", "UST10", "BUND10")]
 HORIZONS_YR: Final = np.array([*DURATION_YR[BONDS], 1.0, 2.0, 10.0])  # bonds' durations, then the round ones
 ONE_YEAR, TWO_YEARS, TEN_YEARS = range(BONDS.size, BONDS.size + 3)  # positions in it
+ROUND: Final = slice(TWO_YEARS, TEN_YEARS + 1)  # of the two that exchange rates respond to
 OF_BONDS: Final = (QUOTE_CCY[BONDS], np.arange(BONDS.size))  # of each bond's own currency and duration
 SHAPE_OF_DATA: Final = 2.0  # near-term over terminal change after US payrolls: own estimate, 2-, 10- and 30-year yields
 
@@ -183,6 +198,11 @@ class Public:
         return path_average_pct(self, HORIZONS_YR)
 
     @cached_property
+    def signalled_rate_pct(self) -> np.ndarray:
+        """The same without the easing that a fall of shares makes people expect."""
+        return path_average_pct(changed(self, easing_pct=np.zeros(N_CCY)), HORIZONS_YR)
+
+    @cached_property
     def expected_log_price(self) -> np.ndarray:
         """`expected_log_price` of this state, (markets,)."""
         return expected_log_price(self)
@@ -239,17 +259,24 @@ def expected_log_price(public: Public) -> np.ndarray:
     """Part of every log price that public expectations account for, shape (markets,).
 
     Bonds: -duration x average expected policy rate over the duration. Exchange rates: the differentials of expected
-    rates over two and ten years, times the observed response to each; the yen also falls with expected inflation
-    (purchasing-power parity over five years) and rises with the operation people expect of the ministry.
+    rates over two and ten years, times the observed response to each, which is another for what the Bank of Japan
+    signals; the yen also falls with expected inflation (purchasing-power parity over five years) and rises with the
+    operation people expect of the ministry.
     """
     out = np.zeros(N_MARKETS)
     average = public.average_rate_pct
     out[BONDS] = -DURATION_YR[BONDS] * average[OF_BONDS] / 100.0
-    priced = average[:, TWO_YEARS : TEN_YEARS + 1] @ FX_PER_RATE_PCT
+    signalled, eased = public.signalled_rate_pct[:, ROUND], (average - public.signalled_rate_pct)[:, ROUND]
+    priced = (signalled * FX_PER_SIGNAL_PCT).sum(axis=1) + eased @ FX_PER_RATE_PCT
     out[FX] = RATE_BETA * (priced[BASE_CCY[FX]] - priced[QUOTE_CCY[FX]]) / 100.0
-    out[USDJPY] -= YEN_PER_OPERATION / 100.0 * public.intervention_risk
+    out[USDJPY] += operation_expected(public)
     out[USDJPY] += YEN_PER_INFLATION / 100.0 * (public.inflation_expected_pct - INFLATION_TARGET_PCT)
     return out
+
+
+def operation_expected(public: Public) -> float:
+    """Part of the log price of USDJPY that the operation expected of the ministry accounts for, at most zero."""
+    return -YEN_PER_OPERATION / 100.0 * public.intervention_risk
 
 
 def expected_gain(public: Public) -> np.ndarray:
@@ -261,17 +288,21 @@ def expected_gain(public: Public) -> np.ndarray:
     return np.where(IS_BOND | IS_FX, 0.0, rate_pct / 100.0 / DAYS_PER_YEAR)
 
 
-def read_abroad(policy_news: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """What news about one country's expected rates says about bonds elsewhere, log price, (markets,).
+def read_abroad(policy_news: np.ndarray, operation_news: float, covariance: np.ndarray) -> np.ndarray:
+    """What news about one country's expected rates or the yen says elsewhere, log price, (markets,).
 
-    READ_ABROAD x cov(m, b) / var(b) x news of b, b being the ten-year bond of Japan, the US and the euro area in turn
-    and m every bond of another currency. policy_news: (markets,) log price. covariance: of calm daily changes.
+    rho x cov(m, b) / var(b) x news of b. Rates: b the bonds of READ_ABROAD in turn, rho its share, m every bond of
+    another currency. An expected operation: b USDJPY, rho READ_OPERATION, m every other exchange rate. policy_news:
+    (markets,) log price; operation_news: of USDJPY. covariance: of calm daily changes.
     """
     out = np.zeros(N_MARKETS)
-    for bond in SOURCE_BONDS:
+    for name, share in READ_ABROAD.items():
+        bond = INDEX[name]
         abroad = IS_BOND & (QUOTE_CCY[bond] != QUOTE_CCY)
-        out += abroad * covariance[:, bond] / covariance[bond, bond] * policy_news[bond]
-    return READ_ABROAD * out
+        out += abroad * (share * policy_news[bond] / covariance[bond, bond]) * covariance[:, bond]
+    others = IS_FX & (np.arange(N_MARKETS) != USDJPY)
+    out += others * (READ_OPERATION * operation_news / covariance[USDJPY, USDJPY]) * covariance[:, USDJPY]
+    return out
 
 
 def perceived_hike_risk(
@@ -335,9 +366,9 @@ def earnings_news(event: ev.Event) -> np.ndarray:
     """Public news about earnings in an event, log price, shape (markets,)."""
     out = np.zeros(N_MARKETS)
     if isinstance(event, ev.DataSurprise):
-        local = {"US": ("NASDAQ", "SPX"), "JP": ("NIKKEI",), "EU": ()}[event.country]
-        for name in ("NIKKEI", "NASDAQ", "SPX"):
-            share = 1.0 if name in local else 0.5
+        abroad = 0.5 if event.country in ("US", "JP", "EU") else 0.0
+        for name, home in (("NIKKEI", "JP"), ("NASDAQ", "US"), ("SPX", "US")):
+            share = 1.0 if event.country == home else abroad
             out[INDEX[name]] = share * EARNINGS_PCT_PER_SD / 100.0 * event.growth_sd
     return out
 

@@ -14,7 +14,8 @@ from abm.world.instruments import IDS, JGB_IDS
 
 MarketId = Literal[IDS]  # type: ignore[valid-type]
 JgbId = Literal[JGB_IDS]  # type: ignore[valid-type]
-BankId = Literal["BOJ", "FED", "ECB"]
+BankId = Literal["BOJ", "FED", "ECB", "BOE", "RBA", "BANXICO"]
+MeetingBankId = Literal["BOJ", "FED", "ECB"]  # that decide by a rule of their own
 Margined = Literal["carry_traders", "crypto_longs", "jgb_fast_money"]
 OFFER_YIELDS_PCT = (-2.0, 20.0)  # at which a fixed-rate offer may stand
 SignedBp = Annotated[float, Field(ge=-500, le=500)]
@@ -64,7 +65,7 @@ class PolicyMeeting(Event):
     """A scheduled policy meeting: the bank decides by its own rule."""
 
     kind: Literal["policy_meeting"] = "policy_meeting"
-    bank: BankId = Field(description="which central bank meets")
+    bank: MeetingBankId = Field(description="which central bank meets")
 
 
 class PolicyRate(Event):
@@ -171,7 +172,7 @@ class DataSurprise(Event):
     """Economic data differ from what was expected; the country's expected policy path moves."""
 
     kind: Literal["data_surprise"] = "data_surprise"
-    country: Literal["US", "JP", "EU"] = Field(description="whose data")
+    country: Literal["US", "JP", "EU", "UK", "AU", "MX"] = Field(description="whose data")
     terminal_change_bp: SignedBp = Field(description="change of the perceived terminal rate, basis points")
     near_term_change_bp: SignedBp | None = Field(
         None,

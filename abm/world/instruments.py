@@ -14,6 +14,7 @@ from numba import njit
 CURRENCIES: Final = ("JPY", "USD", "EUR", "GBP", "AUD", "MXN")
 CCY: Final = {name: i for i, name in enumerate(CURRENCIES)}
 JPY, USD, EUR, GBP, AUD, MXN = range(6)
+POLICY_BANKS: Final = {"BOJ": "JPY", "FED": "USD", "ECB": "EUR", "BOE": "GBP", "RBA": "AUD", "BANXICO": "MXN"}
 REST: Final = "rest_of_world"  # the sector that owns, issues and lends what no other does
 
 

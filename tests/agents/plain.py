@@ -54,7 +54,7 @@ def plain_carry_world(sector: CarryTraders, view: View) -> CarryWorld:
         fund.start(screen)
     floor = {name: float(BROKER.floor[m]) for name, m in INDEX.items()}
     retail = [_retail_account(sector, i) for i in np.flatnonzero(~sector.is_fund)]
-    return CarryWorld(funds, retail, floor, sector.params)
+    return CarryWorld(funds, retail, floor, sector.params, -sum(fund.jpy for fund in funds))
 
 
 def _fund(sector: CarryTraders, k: int, i: int) -> Fund:

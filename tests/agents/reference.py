@@ -159,11 +159,12 @@ class Fund:
     def pace(self, screen: Screen) -> float:
         return 1.0 - exp(-(1.0 + self.p.urgency * self.fear(screen)) / self.horizon)
 
-    def plan_assets(self, screen: Screen) -> None:
+    def plan_assets(self, screen: Screen, crowd: float) -> None:
         """What it would trade in every asset if markets were infinitely deep."""
         equity = max(self.equity(screen.price), 0.0)
         held, gross = self.held(screen.price), self.gross(screen.price)
-        self.stopped = equity < (1.0 - min(self.stop, 0.9)) * self.peak
+        stop = self.stop / (1.0 + self.p.tightening_per_crowding * crowd)
+        self.stopped = equity < (1.0 - min(stop, 0.9)) * self.peak
         self.plan = dict.fromkeys(ASSETS, 0.0)
         if self.stopped:
             return
@@ -174,12 +175,10 @@ class Fund:
             mix = self.weights[a] if gap > 0.0 else max(held[a], 0.0) / gross
             self.plan[a] = self.pace(screen) * gap * mix
 
-    def plan_yen(self, screen: Screen) -> None:
+    def plan_yen(self, screen: Screen, crowd: float) -> None:
         """Dollars bought for yen, given what it trades in assets."""
         equity, gross = max(self.equity(screen.price), 0.0), self.gross(screen.price)
         owed, debt = self.yen_debt(screen.price), gross - equity
-        leverage = gross / equity if equity > 0.0 else float("inf")
-        crowd = self.p.crowding * min(leverage / self.leverage_open, 3.0)
         fear = self.fear(screen) + self.p.hike_weight * max(screen.hike_risk - self.calm.hike_risk, 0.0)
         wished = exp(-self.response * (1.0 + self.p.crowding_weight * crowd) * fear)
         share = min(max(owed / debt, 0.0), 1.5) if debt > 0.05 * gross else wished
@@ -294,6 +293,7 @@ class CarryWorld:
     retail: list[RetailAccount]
     floor: dict[str, float]
     p: Any
+    owed_open: float
 
     def day(self, screen: Screen, close: dict[str, float]) -> None:
         self._trade_funds(screen, close)
@@ -308,14 +308,15 @@ class CarryWorld:
 
     def _trade_funds(self, screen: Screen, close: dict[str, float]) -> None:
         share = self.p.depth_share * (1.0 + self.p.urgency * self.funds[0].fear(screen))
+        crowd = self.p.crowding * max(-sum(f.jpy for f in self.funds) / self.owed_open, 0.0)
         for fund in self.funds:
-            fund.plan_assets(screen)
+            fund.plan_assets(screen, crowd)
         thinned([f.plan for f in self.funds if not f.stopped], screen, share)
         for fund in self.funds:
             if fund.stopped:
                 held = fund.held(screen.price)
                 fund.plan = {a: -self.p.stop_cut * max(held[a], 0.0) for a in ASSETS}
-            fund.plan_yen(screen)
+            fund.plan_yen(screen, crowd)
         total = abs(sum(f.yen_plan - f.yen_with_assets for f in self.funds))
         cap = share * screen.depth["USDJPY"] * min(screen.vol["USDJPY"], screen.calm_vol["USDJPY"])
         kept = min(1.0, cap / total) if total > 0.0 else 1.0

@@ -142,6 +142,20 @@ def test_a_rate_check_bites_more_when_crowded():
     assert flows[0] > flows[1] > flows[2]
 
 
+def test_a_crowd_that_has_left_no_longer_frightens_those_who_stayed():
+    sector, _ = opened(crowding=1.0)
+    assert sector.crowd() == pytest.approx(1.0)
+    sector.book.loans[sector.funds, JPY] *= 0.4
+    assert sector.crowd() == pytest.approx(0.4)
+    fallen = make_view(move={"USDJPY": -4.0})
+    sector.book.loans[sector.funds, JPY] /= 0.4
+    sector.decide(fallen)
+    crowded = sector.stopped.sum()
+    alone, _ = opened(crowding=0.0)
+    alone.decide(fallen)
+    assert crowded > alone.stopped.sum()
+
+
 def test_flows_of_choice_respect_depth():
     for public in ({}, CHECK):
         view = make_view(vol_ratio=3.0, depth_scale=0.2, public=public)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from abm.world import economy
 from abm.world import events as ev
-from abm.world.instruments import BONDS, CCY, FX, INDEX, JGBS, JPY, N_MARKETS, QUOTE_CCY, USDJPY
+from abm.world.instruments import BONDS, CCY, FX, INDEX, JGBS, JPY, N_CCY, N_MARKETS, QUOTE_CCY, USDJPY
 from tests.agents.screen import make_public
 
 PUBLIC = make_public()
@@ -65,18 +65,34 @@ def test_a_move_that_was_fully_priced_is_no_news() -> None:
 
 def test_a_surprise_rise_lowers_bond_prices_at_home_and_lifts_the_yen() -> None:
     change = news(ev.PolicyRate(bank="BOJ", change_bp=25))
-    by_hand = {}
-    for years in (2.0, 10.0):
-        slope = -np.expm1(-0.5 * years) / (0.5 * years)
-        by_hand[years] = 0.25 * slope + 0.3 * 0.25 * (
-            1.0 - slope
-        )  # the start moves by the surprise, the end by 0.3 of it
-    assert change[INDEX["JGB2"]] == pytest.approx(-2.0 * by_hand[2.0] / 100.0)
-    assert change[USDJPY] == pytest.approx(-(2.0 * by_hand[2.0] + 4.5 * by_hand[10.0]) / 100.0)
+    slope = -np.expm1(-0.5 * 2.0) / (0.5 * 2.0)
+    two_year = 0.25 * slope + 0.3 * 0.25 * (1.0 - slope)  # the start moves by the surprise, the end by 0.3 of it
+    assert change[INDEX["JGB2"]] == pytest.approx(-2.0 * two_year / 100.0)
+    assert change[USDJPY] == pytest.approx(-15.0 * two_year / 100.0)
     assert np.all(change[JGBS] < 0.0)
     foreign = [i for i in BONDS if QUOTE_CCY[i] != JPY]
     assert np.all(change[foreign] == 0.0)
     assert np.all(change[[i for i in FX if i != USDJPY]] == 0.0)
+
+
+def test_every_central_bank_can_move_its_rate_and_what_people_expect_of_it() -> None:
+    for bank, market in (("BOE", "GILT10"), ("RBA", "ACGB10"), ("BANXICO", "EMBOND")):
+        heard = economy.hear(ev.PolicyRate(bank=bank, change_bp=50), PUBLIC)
+        currency = economy.BANK_CCY[bank]
+        assert heard.policy_rate_pct[currency] == pytest.approx(PUBLIC.policy_rate_pct[currency] + 0.5)
+        change = news(ev.PolicyGuidance(bank=bank, terminal_change_bp=20))
+        assert change[INDEX[market]] < 0.0 and np.count_nonzero(change[BONDS]) == 1
+    data = ev.DataSurprise(country="UK", terminal_change_bp=8, growth_sd=1.0)
+    assert news(data)[INDEX["GILT10"]] < 0.0 and np.all(economy.earnings_news(data) == 0.0)
+
+
+def test_easing_that_a_fall_of_shares_brings_moves_the_yen_as_any_other_rate() -> None:
+    easing = np.zeros(N_CCY)
+    easing[JPY] = 0.2
+    eased = replace(PUBLIC, easing_pct=easing)
+    change = economy.expected_log_price(eased) - economy.expected_log_price(PUBLIC)
+    two, ten = (eased.average_rate_pct - PUBLIC.average_rate_pct)[JPY, economy.ROUND]
+    assert change[USDJPY] == pytest.approx(-(2.0 * two + 4.5 * ten) / 100.0)
 
 
 def test_news_about_japan_is_read_abroad_by_regression_and_not_at_home() -> None:
@@ -84,10 +100,21 @@ def test_news_about_japan_is_read_abroad_by_regression_and_not_at_home() -> None
     covariance = np.outer(sd, sd) * (0.4 + 0.6 * np.eye(N_MARKETS))
     own = np.zeros(N_MARKETS)
     own[JGBS] = -0.02
-    read = economy.read_abroad(own, covariance)
+    read = economy.read_abroad(own, 0.0, covariance)
     foreign = [i for i in BONDS if QUOTE_CCY[i] != JPY]
     assert read[foreign] == pytest.approx(0.5 * 0.4 * -0.02)
     assert np.delete(read, foreign) == pytest.approx(0.0)
+
+
+def test_news_about_the_us_is_read_in_full_and_an_operation_half_in_other_currencies() -> None:
+    covariance = 1e-4 * (0.4 + 0.6 * np.eye(N_MARKETS))
+    own = np.zeros(N_MARKETS)
+    own[[INDEX["UST2"], INDEX["UST10"], INDEX["UST30"]]] = 0.01
+    read = economy.read_abroad(own, -0.012, covariance)
+    others = [i for i in FX if i != USDJPY]
+    assert read[JGBS] == pytest.approx(0.4 * 0.01)
+    assert read[others] == pytest.approx(0.5 * 0.4 * -0.012)
+    assert read[USDJPY] == 0.0 and read[INDEX["UST10"]] == 0.0
 
 
 def test_only_an_unusual_fall_of_shares_makes_people_expect_easing() -> None:
