@@ -292,14 +292,16 @@ def read_abroad(policy_news: np.ndarray, operation_news: float, covariance: np.n
     """What news about one country's expected rates or the yen says elsewhere, log price, (markets,).
 
     rho x cov(m, b) / var(b) x news of b. Rates: b the bonds of READ_ABROAD in turn, rho its share, m every bond of
-    another currency. An expected operation: b USDJPY, rho READ_OPERATION, m every other exchange rate. policy_news:
-    (markets,) log price; operation_news: of USDJPY. covariance: of calm daily changes.
+    another currency, whose yield moves by no more than b's: where a yield was held, the slope is no news. An expected
+    operation: b USDJPY, rho READ_OPERATION, m every other exchange rate. policy_news: (markets,) log price;
+    operation_news: of USDJPY. covariance: of calm daily changes.
     """
     out = np.zeros(N_MARKETS)
     for name, share in READ_ABROAD.items():
         bond = INDEX[name]
         abroad = IS_BOND & (QUOTE_CCY[bond] != QUOTE_CCY)
-        out += abroad * (share * policy_news[bond] / covariance[bond, bond]) * covariance[:, bond]
+        slope = np.minimum(covariance[:, bond] / covariance[bond, bond], DURATION_YR / DURATION_YR[bond])
+        out += abroad * share * slope * policy_news[bond]
     others = IS_FX & (np.arange(N_MARKETS) != USDJPY)
     out += others * (READ_OPERATION * operation_news / covariance[USDJPY, USDJPY]) * covariance[:, USDJPY]
     return out

@@ -11,7 +11,20 @@ from hypothesis import strategies as st
 
 from abm.world import economy
 from abm.world import events as ev
-from abm.world.instruments import BONDS, CCY, FX, INDEX, JGBS, JPY, N_CCY, N_MARKETS, QUOTE_CCY, USDJPY
+from abm.world.instruments import (
+    BONDS,
+    CCY,
+    DURATION_YR,
+    FX,
+    INDEX,
+    IS_BOND,
+    JGBS,
+    JPY,
+    N_CCY,
+    N_MARKETS,
+    QUOTE_CCY,
+    USDJPY,
+)
 from tests.agents.screen import make_public
 
 PUBLIC = make_public()
@@ -95,26 +108,43 @@ def test_easing_that_a_fall_of_shares_brings_moves_the_yen_as_any_other_rate() -
     assert change[USDJPY] == pytest.approx(-(2.0 * two + 4.5 * ten) / 100.0)
 
 
+def covariance_of_equal_yields() -> np.ndarray:
+    """Log prices whose yields, or they themselves, all move alike and correlate by 0.4, (markets, markets)."""
+    sd = 0.01 * np.where(IS_BOND, DURATION_YR, 1.0)
+    return np.outer(sd, sd) * (0.4 + 0.6 * np.eye(N_MARKETS))
+
+
 def test_news_about_japan_is_read_abroad_by_regression_and_not_at_home() -> None:
-    sd = np.full(N_MARKETS, 0.01)
-    covariance = np.outer(sd, sd) * (0.4 + 0.6 * np.eye(N_MARKETS))
+    covariance = covariance_of_equal_yields()
     own = np.zeros(N_MARKETS)
     own[JGBS] = -0.02
     read = economy.read_abroad(own, 0.0, covariance)
     foreign = [i for i in BONDS if QUOTE_CCY[i] != JPY]
-    assert read[foreign] == pytest.approx(0.5 * 0.4 * -0.02)
+    assert read[foreign] == pytest.approx(0.5 * 0.4 * -0.02 * DURATION_YR[foreign] / DURATION_YR[INDEX["JGB10"]])
     assert np.delete(read, foreign) == pytest.approx(0.0)
 
 
 def test_news_about_the_us_is_read_in_full_and_an_operation_half_in_other_currencies() -> None:
-    covariance = 1e-4 * (0.4 + 0.6 * np.eye(N_MARKETS))
+    covariance = covariance_of_equal_yields()
     own = np.zeros(N_MARKETS)
     own[[INDEX["UST2"], INDEX["UST10"], INDEX["UST30"]]] = 0.01
     read = economy.read_abroad(own, -0.012, covariance)
     others = [i for i in FX if i != USDJPY]
-    assert read[JGBS] == pytest.approx(0.4 * 0.01)
+    assert read[JGBS] == pytest.approx(0.4 * 0.01 * DURATION_YR[JGBS] / DURATION_YR[INDEX["UST10"]])
     assert read[others] == pytest.approx(0.5 * 0.4 * -0.012)
     assert read[USDJPY] == 0.0 and read[INDEX["UST10"]] == 0.0
+
+
+def test_a_yield_abroad_moves_by_no_more_than_the_yield_that_is_read() -> None:
+    covariance, held = covariance_of_equal_yields(), np.ones(N_MARKETS)
+    held[INDEX["JGB10"]] = 0.1  # as while the Bank of Japan held it
+    covariance *= np.outer(held, held)
+    own = np.zeros(N_MARKETS)
+    own[INDEX["JGB10"]] = -0.01
+    read = economy.read_abroad(own, 0.0, covariance)
+    for market in ("UST10", "BUND10", "GILT10"):
+        years = DURATION_YR[INDEX[market]] / DURATION_YR[INDEX["JGB10"]]
+        assert read[INDEX[market]] == pytest.approx(0.5 * years * -0.01)
 
 
 def test_only_an_unusual_fall_of_shares_makes_people_expect_easing() -> None:
