@@ -123,8 +123,7 @@ class MarketModel(mesa.Model):
             for event in sector.announce(screen):
                 self._happen(event)
         self.policy_news = self.public.expected_log_price - before.expected_log_price
-        operation = economy.operation_expected(self.public) - economy.operation_expected(before)
-        self.policy_news += economy.read_abroad(self.policy_news, operation, self.calm_covariance)
+        self.policy_news += economy.read_abroad(before, self.public, self.calm_covariance)
         self.view = self._view(self.log_price, self.random_news, self.policy_news)
 
     def _receive_outside_income(self) -> None:

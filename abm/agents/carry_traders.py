@@ -68,7 +68,7 @@ class CarryParams(Params):
         1,
     )
     crowding: float = par(
-        0.25, "share of July 2024", "SOURCES.md 1 (CFTC 45k of 184k)", "how crowded yen shorts are", 0, 3
+        0.25, "share of July 2024", "SOURCES.md 1 (CFTC 45k of 184k)", "how crowded yen shorts are on day 0", 0, 3
     )
     intervention_response: float = par(
         0.3,
@@ -617,7 +617,6 @@ class CarryTraders(Sector):
         wanted = self.leverage_open * self.appetite_slack
         self.scale = wanted * self.risk_open / (self.carry_open - self.hurdle_pct)
         self.peak_usd_bn = self.book.equity_usd(view.log_price)[self.funds]
-
         self.yen_open = self._yen_owed_by_all()
 
     # -- what a fund looks at ----------------------------------------------------------------------------------------
@@ -630,7 +629,7 @@ class CarryTraders(Sector):
         """How crowded yen shorts are, share of July 2024: ``crowding`` x yen owed by all funds now over day 0.
 
         The more crowded the trade, the fewer wish to be the last to leave: fear works more and stops are tighter
-        (Brunnermeier, Nagel and Pedersen 2008).
+        (Brunnermeier, Nagel and Pedersen 2008). 0 where nobody owed yen on day 0.
         """
         return self.params.crowding * max(self._yen_owed_by_all() / self.yen_open, 0.0) if self.yen_open > 0.0 else 0.0
 

@@ -13,6 +13,7 @@ import numpy as np
 from abm.agents.base import Params, Sector, par
 from abm.world import economy
 from abm.world.events import Event, MeetingBankId
+from abm.world.instruments import BANK_CCY
 from abm.world.orders import no_orders, post
 from abm.world.streams import Streams
 from abm.world.view import View
@@ -75,7 +76,7 @@ class CentralBank(Sector):
         if not view.on(self.rate_rule) or public.meetings.get(self.bank) != 0 or self.bank in public.decided:
             return []
         p = self.params
-        currency = economy.BANK_CCY[self.bank]
+        currency = BANK_CCY[self.bank]
         gap = float(public.terminal_rate_pct[currency] - public.policy_rate_pct[currency])
         probability = move_probability(gap, p.odds_at_terminal, p.odds_per_gap_pp)
         moved = bool(self.uniform(view, "rate decision")[0] < probability)

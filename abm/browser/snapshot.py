@@ -14,8 +14,7 @@ import numpy as np
 from abm.browser.words import Told, told
 from abm.model import MarketModel
 from abm.output.recorder import DayRecord
-from abm.world.economy import BANK_CCY
-from abm.world.instruments import INDEX, IS_BOND, level_of_log_price
+from abm.world.instruments import BANK_CCY, INDEX, IS_BOND, level_of_log_price
 
 COLUMNS: Final[dict[str, Callable[[DayRecord], Any]]] = {
     "level": lambda r: level_of_log_price(r.log_price),  # (markets,) per cent of yield, or price

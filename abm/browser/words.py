@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from abm.output.attribution import short
+from abm.output.attribution import BANK_WORDS, short
 
 AT_THE_PAGE: Final = "ordered at the page"
 TRIVIAL_USD_M: Final = 1.0  # losses of the insurance fund below are in the table of events alone
-BANKS: Final = {"BOJ": "BoJ", "FED": "Fed", "ECB": "ECB"}
 STEPS: Final = (
     "silence", "watching", "concerned", "one-sided moves", "decisive action", "rate check", "operation",
 )  # fmt: skip
@@ -42,7 +41,7 @@ def told(day: int, date: dt.date | None, kind: str, cause: str, text: str, detai
     say = WORDS.get(kind)
     words = say(details) if say else text
     if kind == "policy_guidance" and text == "policy rate unchanged":
-        words = f"{BANKS[details['bank']]} leaves its rate unchanged"
+        words = f"{BANK_WORDS[details['bank']]} leaves its rate unchanged"
     tone = "act" if mine else "alert" if kind in ALERTS else ""
     if kind == "insurance_fund" and (paid := re.search(r"losses: (\S+) USD bn by insurance_fund", text)):
         usd_m = 1000.0 * float(paid[1])
@@ -53,12 +52,14 @@ def told(day: int, date: dt.date | None, kind: str, cause: str, text: str, detai
 
 
 def _rate(d: Mapping[str, Any]) -> str:
+    if d["change_bp"] == 0:
+        return f"{BANK_WORDS[d['bank']]} leaves its rate unchanged"
     verb = "raises" if d["change_bp"] > 0 else "lowers"
-    return f"{BANKS[d['bank']]} {verb} its rate by {abs(d['change_bp']):.3g} bp"
+    return f"{BANK_WORDS[d['bank']]} {verb} its rate by {abs(d['change_bp']):.3g} bp"
 
 
 def _guidance(d: Mapping[str, Any]) -> str:
-    return f"{BANKS[d['bank']]} guidance: terminal rate {d['terminal_change_bp']:+.3g} bp"
+    return f"{BANK_WORDS[d['bank']]} guidance: terminal rate {d['terminal_change_bp']:+.3g} bp"
 
 
 def _purchase(d: Mapping[str, Any]) -> str:
@@ -105,7 +106,7 @@ WORDS: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "fiscal_announcement": lambda d: f"Stimulus of ¥{d['amount_jpy_tn']:.3g} tn, unfunded",
     "tax_cut": lambda d: f"Tax cut of ¥{d['amount_jpy_tn_per_year']:.3g} tn a year for {d['years']:.3g} years",
     "election": lambda d: "General election" if d["mandate"] == "open" else f"Election: {d['mandate']} mandate",
-    "policy_meeting": lambda d: f"{BANKS[d['bank']]} meets",
+    "policy_meeting": lambda d: f"{BANK_WORDS[d['bank']]} meets",
     "policy_rate": _rate,
     "policy_guidance": _guidance,
     "asset_purchase": _purchase,

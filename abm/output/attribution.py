@@ -18,6 +18,7 @@ SHORT = {
     "federal_reserve": "Fed",
     "european_central_bank": "ECB",
 }
+BANK_WORDS = {"BOJ": "BoJ", "FED": "Fed", "ECB": "ECB", "BOE": "BoE", "RBA": "RBA", "BANXICO": "Banxico"}
 
 
 def short(sector: str) -> str:

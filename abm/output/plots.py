@@ -13,10 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from abm.output import attribution
-from abm.output.attribution import Contributions, short
+from abm.output.attribution import BANK_WORDS, Contributions, short
 from abm.output.measures import USDJPY_LINE
 from abm.output.style import (
-    BANK_WORDS,
     BLUE,
     CYCLE,
     GREEN,
@@ -43,7 +42,7 @@ from abm.output.style import (
     zero_line,
 )
 from abm.output.tables import CONVERGED, NEWS, RunDirectory
-from abm.world.instruments import JGB_IDS, MARKETS, POLICY_BANKS
+from abm.world.instruments import BANK_IDS, JGB_IDS, MARKETS
 
 FOREIGN_IDS: Final = tuple(m.id for m in MARKETS if m.kind == "bond" and m.currency != "JPY")
 FOREIGN_WORDS: Final = {
@@ -575,7 +574,7 @@ def _bank_of_japan_rate(ax: Axes, paths: Paths) -> None:
 
 def _other_rates(ax: Axes, paths: Paths) -> None:
     """Change of the other policy rates, mean; levels of day 0 in the legend."""
-    others = [bank for bank in POLICY_BANKS if bank != "BOJ"]
+    others = [bank for bank in BANK_IDS if bank != "BOJ"]
     for bank, color in zip(others, CYCLE, strict=False):
         rate = paths.column(f"policy_rate_pct.{bank}")
         change = 100.0 * (rate - rate[:, :1]).mean(axis=0)
@@ -584,7 +583,7 @@ def _other_rates(ax: Axes, paths: Paths) -> None:
             change,
             color=color,
             drawstyle="steps-post",
-            label=f"{BANK_WORDS.get(bank, bank)}\nfrom {rate[0, 0]:.2f} %",
+            label=f"{BANK_WORDS[bank]}\nfrom {rate[0, 0]:.2f} %",
         )
     least_span(ax, 20.0)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -26,7 +26,7 @@ from abm.output.tables import (
 )
 from abm.world.economy import Public
 from abm.world.events import Event
-from abm.world.instruments import CCY, FX, IDS, IS_BOND, N_MARKETS, POLICY_BANKS, TO_QUOTED, level_of_log_price
+from abm.world.instruments import BANK_CCY, FX, IDS, IS_BOND, N_CCY, N_MARKETS, TO_QUOTED, level_of_log_price
 from abm.world.orders import REASON, REASONS
 
 SMALLEST: Final = 1e-15  # USD bn or log price: parts below are rounding noise and not kept
@@ -271,8 +271,8 @@ class Recorder:
 
     def _public_columns(self, n: int) -> dict[str, np.ndarray]:
         public = [r.public for r in self._records]
-        rates = np.array([p.policy_rate_pct for p in public], dtype=float).reshape(n, len(CCY))
-        columns = {f"policy_rate_pct.{bank}": rates[:, CCY[currency]] for bank, currency in POLICY_BANKS.items()}
+        rates = np.array([p.policy_rate_pct for p in public], dtype=float).reshape(n, N_CCY)
+        columns = {f"policy_rate_pct.{bank}": rates[:, c] for bank, c in BANK_CCY.items()}
         for column, attribute in (
             ("inflation_pct.JP", "inflation_pct"),
             ("interest_to_revenue_pct.JP", "interest_to_revenue_pct"),

@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from abm.output.attribution import BANK_WORDS
 from abm.output.tables import RunDirectory, series_column
 
 # Okabe and Ito (2008), without black and yellow (too pale for lines on white), plus Tol's wine, olive and grey.
@@ -79,7 +80,6 @@ EVENT_WORDS: Final = {
 }
 ROOM: Final = 0.015  # of a panel's width, right of the last day
 CLOSE: Final = 0.05  # share of a panel's width: marks nearer to each other share a label
-BANK_WORDS: Final = {"BOJ": "BoJ", "FED": "Fed", "BOE": "BoE", "BANXICO": "Banxico"}
 MOST_LETTERS: Final = 8  # dates of the scenario named in a figure's head; more are marked without words
 MOST_MEETINGS: Final = 4  # meetings dated in a figure's head; of more only the number is told
 CHARACTERS_PER_IN: Final = 15.5  # of the lines under a figure's title

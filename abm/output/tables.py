@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from abm.world.errors import InputError, shown
-from abm.world.instruments import FX, IDS, IS_BOND, POLICY_BANKS
+from abm.world.instruments import BANK_IDS, FX, IDS, IS_BOND
 
 CONVERGED: Final = "converged"
 NEWS: Final = "news"
@@ -106,7 +106,7 @@ def daily_schema(sectors: Iterable[str]) -> pa.Schema:
         *(f"yield_pct.{name}" for name in bonds),
         *(f"price.{name}" for name in assets),
         *(f"fx.{name}" for name in rates),
-        *(f"policy_rate_pct.{bank}" for bank in POLICY_BANKS),
+        *(f"policy_rate_pct.{bank}" for bank in BANK_IDS),
         *(f"depth_usd_bn_per_pct.{name}" for name in IDS),
         *(
             f"{kind}.{sector}"

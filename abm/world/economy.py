@@ -19,14 +19,13 @@ import numpy as np
 
 from abm.world import events as ev
 from abm.world.instruments import (
-    AUD,
+    BANK_CCY,
     BASE_CCY,
     BONDS,
     CCY,
+    COUNTRY_CCY,
     DURATION_YR,
-    EUR,
     FX,
-    GBP,
     IDS,
     INCOME_PCT,
     INDEX,
@@ -34,32 +33,28 @@ from abm.world.instruments import (
     IS_FX,
     JGBS,
     JPY,
-    MXN,
     N_CCY,
     N_MARKETS,
-    POLICY_BANKS,
     QUOTE_CCY,
-    USD,
     USDJPY,
 )
 from abm.world.record import changed
 
 DAYS_PER_YEAR: Final = 250  # of trading
 DAYS_PER_MONTH: Final = 21.0  # over which issuance and purchases of a month are spread
-BANK_CCY: Final = {bank: CCY[currency] for bank, currency in POLICY_BANKS.items()}
-COUNTRY_CCY: Final = {"JP": JPY, "US": USD, "EU": EUR, "UK": GBP, "AU": AUD, "MX": MXN}
 FX_PER_TWO_YEAR_PCT: Final = 2.0  # per cent of exchange rate per point of two-year and of ten-year differential: own
 FX_PER_TEN_YEAR_PCT: Final = 4.5  # estimate, 5-day changes of USDJPY on both, 2015-2026 (Fed H.15, Japan MoF)
 RATE_BETA: Final = np.array([{"USDJPY": 1.0, "USDMXN": 0.0}.get(IDS[i], 0.35) for i in FX])  # response of each pair to
 # those differentials over the yen's: own estimate, same days, EURUSD 0.24-0.37, AUDUSD 0.1-0.35, USDMXN about 0
 FX_PER_RATE_PCT: Final = np.array([FX_PER_TWO_YEAR_PCT, FX_PER_TEN_YEAR_PCT])
-YEN_PER_TWO_YEAR_PCT: Final = 15.0  # the same for what the Bank of Japan signals: own estimate, 31 decisions 2022-2026,
-# -0.21 (0.06) % of USDJPY per bp of the two-year yield by 17:00, -0.14 (0.09) by New York's close, 0 of the ten-year
+YEN_PER_TWO_YEAR_PCT: Final = 12.0  # the same for news about the Bank of Japan's path: own estimate, its decisions of
+# 2022-2026 but July 2024, -0.12 (0.06) % of USDJPY per bp of the two-year yield by 17:00, no more of the ten-year
 FX_PER_SIGNAL_PCT: Final = np.array(
     [(YEN_PER_TWO_YEAR_PCT, 0.0) if c == JPY else FX_PER_RATE_PCT for c in range(N_CCY)]
 )
-# Part of a country's policy news that is read as news about rates elsewhere (King and Wadhwani 1990) [L]. US: own
-# estimate, first Fridays of months, 2021-2026: of UST10's change JGB10 follows 0.22 (0.04) a day later, the Bund 0.63.
+# Part of a country's policy news that is read as news about rates elsewhere (King and Wadhwani 1990) [L]. US: on first
+# Fridays of months, 2021-2026, JGB10 follows UST10 by 0.22 (0.04) a day later and the Bund by 0.63 (0.07); cov/var of
+# the packaged states is 0.06-0.20 and 0.63-0.96.
 READ_ABROAD: Final = {"JGB10": 0.5, "UST10": 1.0, "BUND10": 0.5, "GILT10": 0.5}
 READ_OPERATION: Final = 0.5  # of an expected operation's news read in other exchange rates: EURUSD took 0.1-0.4 of the
 # yen's gain in two days around the operations of May and July 2024 and the check of January 2026 (ECB) [L]
@@ -259,9 +254,9 @@ def expected_log_price(public: Public) -> np.ndarray:
     """Part of every log price that public expectations account for, shape (markets,).
 
     Bonds: -duration x average expected policy rate over the duration. Exchange rates: the differentials of expected
-    rates over two and ten years, times the observed response to each, which is another for what the Bank of Japan
-    signals; the yen also falls with expected inflation (purchasing-power parity over five years) and rises with the
-    operation people expect of the ministry.
+    rates over two and ten years, times the observed response to each, which is another for news about the Bank of
+    Japan's path; the yen also falls with expected inflation (purchasing-power parity over five years) and rises with
+    the operation people expect of the ministry.
     """
     out = np.zeros(N_MARKETS)
     average = public.average_rate_pct
@@ -288,22 +283,25 @@ def expected_gain(public: Public) -> np.ndarray:
     return np.where(IS_BOND | IS_FX, 0.0, rate_pct / 100.0 / DAYS_PER_YEAR)
 
 
-def read_abroad(policy_news: np.ndarray, operation_news: float, covariance: np.ndarray) -> np.ndarray:
-    """What news about one country's expected rates or the yen says elsewhere, log price, (markets,).
+def read_abroad(before: Public, after: Public, covariance: np.ndarray) -> np.ndarray:
+    """What news about one country's policy path or the yen says elsewhere, log price, (markets,).
 
     rho x cov(m, b) / var(b) x news of b. Rates: b the bonds of READ_ABROAD in turn, rho its share, m every bond of
-    another currency, whose yield moves by no more than b's: where a yield was held, the slope is no news. An expected
-    operation: b USDJPY, rho READ_OPERATION, m every other exchange rate. policy_news: (markets,) log price;
-    operation_news: of USDJPY. covariance: of calm daily changes.
+    another currency, whose yield moves by no more than b's: where a yield was held, the slope is no news. Easing that a
+    fall of shares makes people expect is not read again: it is expected of every central bank as it is. An expected
+    operation: b USDJPY, rho READ_OPERATION, m every other exchange rate. covariance: of calm daily changes.
     """
     out = np.zeros(N_MARKETS)
+    signalled_pct = (after.signalled_rate_pct - before.signalled_rate_pct)[OF_BONDS]
+    news = dict(zip(BONDS.tolist(), -DURATION_YR[BONDS] * signalled_pct / 100.0, strict=True))
     for name, share in READ_ABROAD.items():
         bond = INDEX[name]
-        abroad = IS_BOND & (QUOTE_CCY[bond] != QUOTE_CCY)
-        slope = np.minimum(covariance[:, bond] / covariance[bond, bond], DURATION_YR / DURATION_YR[bond])
-        out += abroad * share * slope * policy_news[bond]
+        abroad, most = IS_BOND & (QUOTE_CCY[bond] != QUOTE_CCY), DURATION_YR / DURATION_YR[bond]
+        slope = np.clip(covariance[:, bond] / covariance[bond, bond], -most, most)
+        out += abroad * share * slope * news[bond]
     others = IS_FX & (np.arange(N_MARKETS) != USDJPY)
-    out += others * (READ_OPERATION * operation_news / covariance[USDJPY, USDJPY]) * covariance[:, USDJPY]
+    operation = operation_expected(after) - operation_expected(before)
+    out += others * READ_OPERATION * covariance[:, USDJPY] / covariance[USDJPY, USDJPY] * operation
     return out
 
 
@@ -346,7 +344,7 @@ def logistic(odds: float) -> float:
     return 1.0 / (1.0 + math.exp(-min(max(odds, -50.0), 50.0)))
 
 
-def decision(bank: ev.BankId, step_bp: float, probability: float, moved: bool, cause: str) -> ev.Event:
+def decision(bank: ev.MeetingBankId, step_bp: float, probability: float, moved: bool, cause: str) -> ev.Event:
     """The event a policy meeting becomes: a move of step_bp that had been priced with the probability, or a hold.
 
     A hold takes the priced part, probability x step, out of the expected path, with the terminal rate following as

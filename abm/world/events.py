@@ -10,11 +10,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from abm.world.instruments import IDS, JGB_IDS
+from abm.world.instruments import BANK_IDS, COUNTRY_IDS, IDS, JGB_IDS
 
 MarketId = Literal[IDS]  # type: ignore[valid-type]
 JgbId = Literal[JGB_IDS]  # type: ignore[valid-type]
-BankId = Literal["BOJ", "FED", "ECB", "BOE", "RBA", "BANXICO"]
+BankId = Literal[BANK_IDS]  # type: ignore[valid-type]
+CountryId = Literal[COUNTRY_IDS]  # type: ignore[valid-type]
 MeetingBankId = Literal["BOJ", "FED", "ECB"]  # that decide by a rule of their own
 Margined = Literal["carry_traders", "crypto_longs", "jgb_fast_money"]
 OFFER_YIELDS_PCT = (-2.0, 20.0)  # at which a fixed-rate offer may stand
@@ -172,14 +173,17 @@ class DataSurprise(Event):
     """Economic data differ from what was expected; the country's expected policy path moves."""
 
     kind: Literal["data_surprise"] = "data_surprise"
-    country: Literal["US", "JP", "EU", "UK", "AU", "MX"] = Field(description="whose data")
+    country: CountryId = Field(description="whose data")
     terminal_change_bp: SignedBp = Field(description="change of the perceived terminal rate, basis points")
     near_term_change_bp: SignedBp | None = Field(
         None,
         description="change of the rate expected within a year, basis points; empty: twice that of the terminal rate",
     )
     growth_sd: float = Field(
-        0.0, ge=-8, le=8, description="surprise about activity, standard deviations; moves expected earnings"
+        0.0,
+        ge=-8,
+        le=8,
+        description="surprise about activity, standard deviations; moves earnings if US, JP or EU",
     )
 
 

@@ -14,7 +14,10 @@ from numba import njit
 CURRENCIES: Final = ("JPY", "USD", "EUR", "GBP", "AUD", "MXN")
 CCY: Final = {name: i for i, name in enumerate(CURRENCIES)}
 JPY, USD, EUR, GBP, AUD, MXN = range(6)
-POLICY_BANKS: Final = {"BOJ": "JPY", "FED": "USD", "ECB": "EUR", "BOE": "GBP", "RBA": "AUD", "BANXICO": "MXN"}
+BANK_CCY: Final = {"BOJ": JPY, "FED": USD, "ECB": EUR, "BOE": GBP, "RBA": AUD, "BANXICO": MXN}
+BANK_IDS: Final = tuple(BANK_CCY)
+COUNTRY_CCY: Final = {"JP": JPY, "US": USD, "EU": EUR, "UK": GBP, "AU": AUD, "MX": MXN}
+COUNTRY_IDS: Final = tuple(COUNTRY_CCY)
 REST: Final = "rest_of_world"  # the sector that owns, issues and lends what no other does
 
 

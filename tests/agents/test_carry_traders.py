@@ -142,18 +142,22 @@ def test_a_rate_check_bites_more_when_crowded():
     assert flows[0] > flows[1] > flows[2]
 
 
-def test_a_crowd_that_has_left_no_longer_frightens_those_who_stayed():
-    sector, _ = opened(crowding=1.0)
-    assert sector.crowd() == pytest.approx(1.0)
-    sector.book.loans[sector.funds, JPY] *= 0.4
-    assert sector.crowd() == pytest.approx(0.4)
-    fallen = make_view(move={"USDJPY": -4.0})
-    sector.book.loans[sector.funds, JPY] /= 0.4
-    sector.decide(fallen)
-    crowded = sector.stopped.sum()
-    alone, _ = opened(crowding=0.0)
-    alone.decide(fallen)
-    assert crowded > alone.stopped.sum()
+@pytest.mark.parametrize("move", [{"USDJPY": -4.0}, {}])
+def test_a_crowd_that_has_left_no_longer_frightens_those_who_stayed(move):
+    view = make_view(move=move, public=CHECK, depth_scale=100.0)
+    crowded, thinned = opened(crowding=1.0)[0], opened(crowding=1.0)[0]
+    assert thinned.crowd() == pytest.approx(1.0)
+    thinned.yen_open /= 0.4  # they owe 0.4 of what was owed on day 0
+    assert thinned.crowd() == pytest.approx(0.4)
+    bought = [net_by_market(sector.decide(view))["USDJPY"] for sector in (crowded, thinned)]
+    assert bought[0] < bought[1] < 0.0
+    assert crowded.stopped.sum() >= thinned.stopped.sum()
+    if move:
+        assert crowded.stopped.sum() > thinned.stopped.sum()
+
+
+def test_there_is_no_crowd_without_yen_shorts():
+    assert opened(crowding=1.0, gross_usd_bn=0.0)[0].crowd() == 0.0
 
 
 def test_flows_of_choice_respect_depth():

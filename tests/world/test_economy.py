@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from abm.world import economy
 from abm.world import events as ev
 from abm.world.instruments import (
+    BANK_CCY,
     BONDS,
     CCY,
     DURATION_YR,
@@ -81,7 +82,7 @@ def test_a_surprise_rise_lowers_bond_prices_at_home_and_lifts_the_yen() -> None:
     slope = -np.expm1(-0.5 * 2.0) / (0.5 * 2.0)
     two_year = 0.25 * slope + 0.3 * 0.25 * (1.0 - slope)  # the start moves by the surprise, the end by 0.3 of it
     assert change[INDEX["JGB2"]] == pytest.approx(-2.0 * two_year / 100.0)
-    assert change[USDJPY] == pytest.approx(-15.0 * two_year / 100.0)
+    assert change[USDJPY] == pytest.approx(-12.0 * two_year / 100.0)
     assert np.all(change[JGBS] < 0.0)
     foreign = [i for i in BONDS if QUOTE_CCY[i] != JPY]
     assert np.all(change[foreign] == 0.0)
@@ -91,7 +92,7 @@ def test_a_surprise_rise_lowers_bond_prices_at_home_and_lifts_the_yen() -> None:
 def test_every_central_bank_can_move_its_rate_and_what_people_expect_of_it() -> None:
     for bank, market in (("BOE", "GILT10"), ("RBA", "ACGB10"), ("BANXICO", "EMBOND")):
         heard = economy.hear(ev.PolicyRate(bank=bank, change_bp=50), PUBLIC)
-        currency = economy.BANK_CCY[bank]
+        currency = BANK_CCY[bank]
         assert heard.policy_rate_pct[currency] == pytest.approx(PUBLIC.policy_rate_pct[currency] + 0.5)
         change = news(ev.PolicyGuidance(bank=bank, terminal_change_bp=20))
         assert change[INDEX[market]] < 0.0 and np.count_nonzero(change[BONDS]) == 1
@@ -115,36 +116,44 @@ def covariance_of_equal_yields() -> np.ndarray:
 
 
 def test_news_about_japan_is_read_abroad_by_regression_and_not_at_home() -> None:
-    covariance = covariance_of_equal_yields()
-    own = np.zeros(N_MARKETS)
-    own[JGBS] = -0.02
-    read = economy.read_abroad(own, 0.0, covariance)
+    heard = economy.hear(ev.PolicyGuidance(bank="BOJ", terminal_change_bp=20), PUBLIC)
+    own = (heard.expected_log_price - PUBLIC.expected_log_price)[INDEX["JGB10"]]
+    read = economy.read_abroad(PUBLIC, heard, covariance_of_equal_yields())
     foreign = [i for i in BONDS if QUOTE_CCY[i] != JPY]
-    assert read[foreign] == pytest.approx(0.5 * 0.4 * -0.02 * DURATION_YR[foreign] / DURATION_YR[INDEX["JGB10"]])
+    assert own < 0.0
+    assert read[foreign] == pytest.approx(0.5 * 0.4 * own * DURATION_YR[foreign] / DURATION_YR[INDEX["JGB10"]])
     assert np.delete(read, foreign) == pytest.approx(0.0)
 
 
 def test_news_about_the_us_is_read_in_full_and_an_operation_half_in_other_currencies() -> None:
-    covariance = covariance_of_equal_yields()
-    own = np.zeros(N_MARKETS)
-    own[[INDEX["UST2"], INDEX["UST10"], INDEX["UST30"]]] = 0.01
-    read = economy.read_abroad(own, -0.012, covariance)
+    heard = economy.hear(ev.DataSurprise(country="US", terminal_change_bp=8), replace(PUBLIC, intervention_risk=0.6))
+    own = (heard.expected_log_price - PUBLIC.expected_log_price)[INDEX["UST10"]]
+    read = economy.read_abroad(PUBLIC, heard, covariance_of_equal_yields())
     others = [i for i in FX if i != USDJPY]
-    assert read[JGBS] == pytest.approx(0.4 * 0.01 * DURATION_YR[JGBS] / DURATION_YR[INDEX["UST10"]])
-    assert read[others] == pytest.approx(0.5 * 0.4 * -0.012)
+    assert read[JGBS] == pytest.approx(0.4 * own * DURATION_YR[JGBS] / DURATION_YR[INDEX["UST10"]])
+    assert read[others] == pytest.approx(0.5 * 0.4 * -0.02 * (0.6 - PUBLIC.intervention_risk))
     assert read[USDJPY] == 0.0 and read[INDEX["UST10"]] == 0.0
 
 
-def test_a_yield_abroad_moves_by_no_more_than_the_yield_that_is_read() -> None:
-    covariance, held = covariance_of_equal_yields(), np.ones(N_MARKETS)
-    held[INDEX["JGB10"]] = 0.1  # as while the Bank of Japan held it
-    covariance *= np.outer(held, held)
-    own = np.zeros(N_MARKETS)
-    own[INDEX["JGB10"]] = -0.01
-    read = economy.read_abroad(own, 0.0, covariance)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_yield_abroad_moves_by_no_more_than_the_yield_that_is_read(sign: float) -> None:
+    held = np.ones(N_MARKETS)
+    held[INDEX["JGB10"]] = sign * 0.1  # as while the Bank of Japan held it
+    covariance = covariance_of_equal_yields() * np.outer(held, held)
+    heard = economy.hear(ev.PolicyGuidance(bank="BOJ", terminal_change_bp=20), PUBLIC)
+    own = (heard.expected_log_price - PUBLIC.expected_log_price)[INDEX["JGB10"]]
+    read = economy.read_abroad(PUBLIC, heard, covariance)
     for market in ("UST10", "BUND10", "GILT10"):
         years = DURATION_YR[INDEX[market]] / DURATION_YR[INDEX["JGB10"]]
-        assert read[INDEX[market]] == pytest.approx(0.5 * years * -0.01)
+        assert read[INDEX[market]] == pytest.approx(sign * 0.5 * years * own)
+
+
+def test_easing_that_a_fall_of_shares_brings_is_not_read_again_abroad() -> None:
+    easing = np.zeros(N_CCY)
+    easing[[CCY["USD"], CCY["EUR"]]] = 0.2, 0.1
+    eased = replace(PUBLIC, easing_pct=easing)
+    assert np.all(economy.read_abroad(PUBLIC, eased, covariance_of_equal_yields()) == 0.0)
+    assert economy.expected_log_price(eased)[INDEX["BUND10"]] > economy.expected_log_price(PUBLIC)[INDEX["BUND10"]]
 
 
 def test_only_an_unusual_fall_of_shares_makes_people_expect_easing() -> None:
