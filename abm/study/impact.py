@@ -1,4 +1,7 @@
-"""Section B: push one flow, keep the news off, compare on common random numbers."""
+"""Section B: push one flow, keep the news off, compare on common random numbers.
+
+Decisions that central banks draw and words of the ministry are news.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

@@ -21,7 +21,7 @@ from abm.browser.words import told
 from abm.world import auction
 from abm.world.errors import InputError, MarketFailure
 from abm.world.events import EVENT_KINDS, AssetPurchase, PolicyMeeting, PolicyRate
-from abm.world.instruments import IDS
+from abm.world.instruments import BANK_IDS, IDS
 
 
 @pytest.fixture(scope="module")
@@ -268,6 +268,18 @@ def test_the_log_leaves_out_what_is_trivial_and_says_so_but_never_the_shock(run:
     assert lines[-1]["text"].startswith(f"{hidden} more, older or of little weight")
     assert len({line["key"] for line in lines}) == len(lines) < 75
     assert len(overview.log(replace(snapshot, events=(large,)))) == 1
+
+
+@pytest.mark.parametrize("bank", BANK_IDS)
+def test_the_log_knows_every_central_bank(bank: str) -> None:
+    model = MarketModel(load_scenario("baseline", days=2).with_event(PolicyRate(bank=bank, change_bp=-25), 1), rng=1)
+    model.run_for(1)
+    ((day, date, kind, cause, text, details),) = [row for row in model.recorder.told() if row[2] == "policy_rate"]
+    told_of = json.loads(details)
+    assert told(day, date, kind, cause, text, told_of).text.endswith("lowers its rate by 25 bp")
+    assert told(day, date, kind, cause, text, {**told_of, "change_bp": 0.0}).text.endswith("leaves its rate unchanged")
+    before, after = model.daily[f"policy_rate_pct.{bank}"]
+    assert after == pytest.approx(before - 0.25)
 
 
 @pytest.mark.parametrize("kind", EVENT_KINDS)
