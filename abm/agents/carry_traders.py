@@ -670,11 +670,13 @@ class CarryTraders(Sector):
 
     def _fund_orders(self, view: View, equity: np.ndarray) -> np.ndarray:
         books = self._books(view, self.funds, equity)
-        tightening = 1.0 + self.params.tightening_per_crowding * self.crowd()
+        crowd = self.crowd()
+        tightening = 1.0 + self.params.tightening_per_crowding * crowd
         stopped = self.stopped = stops_hit(books.equity, self.peak_usd_bn, self.stop / tightening)
         wanted, at_var = self.desired_leverage(view)
         trade = self._asset_trades(view, books, wanted, stopped)
-        yen = self._yen_trades(view, books, trade, stopped) if self._funding(view) == JPY else np.zeros(stopped.size)
+        in_yen = self._funding(view) == JPY
+        yen = self._yen_trades(view, books, trade, stopped, crowd) if in_yen else np.zeros(stopped.size)
         return self._fund_rows(books, trade, yen, reasons(trade, yen, at_var, stopped))
 
     def _books(self, view: View, rows: np.ndarray, equity: np.ndarray) -> _Books:
@@ -706,11 +708,13 @@ class CarryTraders(Sector):
             trade[stopped] = -self.params.stop_cut * held[stopped]
         return trade
 
-    def _yen_trades(self, view: View, books: _Books, trade: np.ndarray, stopped: np.ndarray) -> np.ndarray:
+    def _yen_trades(
+        self, view: View, books: _Books, trade: np.ndarray, stopped: np.ndarray, crowd: float
+    ) -> np.ndarray:
         """Dollars bought for yen (funds,), USD bn; what a fund chooses to move is kept within the market's depth."""
         p, (_, _, gross, equity, yen_debt) = self.params, books
         fear = fear_of_authorities(view.public, self.calm_public, p.hike_weight)
-        response = self.response * (1.0 + p.crowding_weight * self.crowd())
+        response = self.response * (1.0 + p.crowding_weight * crowd)
         with_assets, chosen, anybody = yen_trades(
             gross, equity, yen_debt, trade, stopped, response, self.horizon_days, fear, self._haste(view), p.yen_band
         )

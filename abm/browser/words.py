@@ -41,7 +41,7 @@ def told(day: int, date: dt.date | None, kind: str, cause: str, text: str, detai
     say = WORDS.get(kind)
     words = say(details) if say else text
     if kind == "policy_guidance" and text == "policy rate unchanged":
-        words = f"{BANK_WORDS[details['bank']]} leaves its rate unchanged"
+        words = _hold(details)
     tone = "act" if mine else "alert" if kind in ALERTS else ""
     if kind == "insurance_fund" and (paid := re.search(r"losses: (\S+) USD bn by insurance_fund", text)):
         usd_m = 1000.0 * float(paid[1])
@@ -51,9 +51,13 @@ def told(day: int, date: dt.date | None, kind: str, cause: str, text: str, detai
     return Told(day, date, kind, who, words.removeprefix(f"{who} "), tone)
 
 
+def _hold(d: Mapping[str, Any]) -> str:
+    return f"{BANK_WORDS[d['bank']]} leaves its rate unchanged"
+
+
 def _rate(d: Mapping[str, Any]) -> str:
     if d["change_bp"] == 0:
-        return f"{BANK_WORDS[d['bank']]} leaves its rate unchanged"
+        return _hold(d)
     verb = "raises" if d["change_bp"] > 0 else "lowers"
     return f"{BANK_WORDS[d['bank']]} {verb} its rate by {abs(d['change_bp']):.3g} bp"
 

@@ -195,6 +195,8 @@ class Public:
     @cached_property
     def signalled_rate_pct(self) -> np.ndarray:
         """The same without the easing that a fall of shares makes people expect."""
+        if not self.easing_pct.any():
+            return self.average_rate_pct
         return path_average_pct(changed(self, easing_pct=np.zeros(N_CCY)), HORIZONS_YR)
 
     @cached_property
@@ -250,17 +252,22 @@ def easing_expected_pct(log_price: np.ndarray, highest_20d: np.ndarray, calm_vol
     return out
 
 
+def bond_log_price(average_rate_pct: np.ndarray) -> np.ndarray:
+    """-duration x average policy rate over the duration, log price, (bonds,), of rates (currencies, horizons)."""
+    return -DURATION_YR[BONDS] * average_rate_pct[OF_BONDS] / 100.0
+
+
 def expected_log_price(public: Public) -> np.ndarray:
     """Part of every log price that public expectations account for, shape (markets,).
 
-    Bonds: -duration x average expected policy rate over the duration. Exchange rates: the differentials of expected
+    Bonds: `bond_log_price` of the average expected policy rates. Exchange rates: the differentials of expected
     rates over two and ten years, times the observed response to each, which is another for news about the Bank of
     Japan's path; the yen also falls with expected inflation (purchasing-power parity over five years) and rises with
     the operation people expect of the ministry.
     """
     out = np.zeros(N_MARKETS)
     average = public.average_rate_pct
-    out[BONDS] = -DURATION_YR[BONDS] * average[OF_BONDS] / 100.0
+    out[BONDS] = bond_log_price(average)
     signalled, eased = public.signalled_rate_pct[:, ROUND], (average - public.signalled_rate_pct)[:, ROUND]
     priced = (signalled * FX_PER_SIGNAL_PCT).sum(axis=1) + eased @ FX_PER_RATE_PCT
     out[FX] = RATE_BETA * (priced[BASE_CCY[FX]] - priced[QUOTE_CCY[FX]]) / 100.0
@@ -291,9 +298,8 @@ def read_abroad(before: Public, after: Public, covariance: np.ndarray) -> np.nda
     fall of shares makes people expect is not read again: it is expected of every central bank as it is. An expected
     operation: b USDJPY, rho READ_OPERATION, m every other exchange rate. covariance: of calm daily changes.
     """
-    out = np.zeros(N_MARKETS)
-    signalled_pct = (after.signalled_rate_pct - before.signalled_rate_pct)[OF_BONDS]
-    news = dict(zip(BONDS.tolist(), -DURATION_YR[BONDS] * signalled_pct / 100.0, strict=True))
+    out, news = np.zeros(N_MARKETS), np.zeros(N_MARKETS)
+    news[BONDS] = bond_log_price(after.signalled_rate_pct - before.signalled_rate_pct)
     for name, share in READ_ABROAD.items():
         bond = INDEX[name]
         abroad, most = IS_BOND & (QUOTE_CCY[bond] != QUOTE_CCY), DURATION_YR / DURATION_YR[bond]

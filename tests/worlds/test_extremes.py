@@ -8,6 +8,7 @@ import pytest
 from abm import MarketModel, load_scenario
 from abm.scenarios import Scenario
 from abm.scenarios.sectors import parameter_models
+from abm.study.impact import NO_DECISIONS
 from abm.world import auction
 from abm.world.errors import MarketFailure
 from abm.world.events import Flow
@@ -83,8 +84,7 @@ def test_a_world_at_its_limits(name: str, what: str) -> None:
 )
 def test_a_year_of_one_way_flow(market: str, a_day_usd_bn: float) -> None:
     """It moves its market, on average over the year and with no decision of a central bank drawn on the way."""
-    decisions = {f"switches.{rule}": False for rule in ("boj_policy_rule", "fed_rule", "ecb_rule")}
-    settings = {"carry_traders.members": 100, "crypto_longs.members": 100, "news.scale": 0.0, **decisions}
+    settings = {"carry_traders.members": 100, "crypto_longs.members": 100, "news.scale": 0.0, **NO_DECISIONS}
     plain = load_scenario("baseline", settings, days=250)
     flow = Flow(market=market, amount_usd_bn=250 * a_day_usd_bn, days=250)
     pushed = live(plain.with_event(flow, 1))
