@@ -43,6 +43,7 @@ def bench(
 def measure(effort: Effort, huge: bool = False) -> Report:
     """All rows, the profile of a day and the comparison with memory."""
     begun, load, date, commit = time.perf_counter(), os.getloadavg(), now(), git_revision()
+    _stage("compiling", lambda: _world(effort.members[0], effort))
     own, waited = _stage("the default world", lambda: measure_default(effort))
     phases = _stage("phases of a day", lambda: profile_day(effort))
     sizes = _stage("worlds of more members", lambda: [_world(n, effort) for n in effort.members])
